@@ -1,0 +1,1 @@
+//! The counting kernel of fanout: exact top-N word counts of bytes of any kind.

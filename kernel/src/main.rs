@@ -1,0 +1,2 @@
+//! `topn`: the command line of the kernel.
+fn main() {}

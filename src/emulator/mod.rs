@@ -1,0 +1,1 @@
+//! The embedded Batch and Blob service: real HTTP, real processes, on loopback.

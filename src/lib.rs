@@ -1,0 +1,11 @@
+//! fanout: exact top-N word counts of text, on one machine or on a thousand Azure Batch nodes.
+//!
+//! The orchestrator as a library, for its own binary and tests. Words are counted by the crate `kernel`.
+
+pub mod azure;
+pub mod clock;
+pub mod commands;
+#[cfg(feature = "emulator")]
+pub mod emulator;
+pub mod plan;
+pub mod secret;

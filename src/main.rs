@@ -1,0 +1,2 @@
+//! `fanout`: command line to exit code.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Everything that a run will do, computed before anything is done. Pure.
