@@ -7,5 +7,9 @@ pub mod clock;
 pub mod commands;
 #[cfg(feature = "emulator")]
 pub mod emulator;
+pub mod error;
+pub mod exit;
 pub mod plan;
+pub mod progress;
 pub mod secret;
+pub mod settings;
