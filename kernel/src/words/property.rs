@@ -1,0 +1,330 @@
+//! Owns what Unicode 17 says about one code point, as far as words depend on it: its class for the
+//! rules of UAX #29 and whether it makes a segment a word.
+//!
+//! Does not know the rules (see [`super::segment`]); the numbers behind the lookup are generated
+//! into `generated.rs`.
+
+mod generated;
+
+use generated::{BLOCKS, INDEX_RUNS, LOWER_PAIRS, UNICODE_VERSION as GENERATED_VERSION};
+
+/// Version of the Unicode database that decides what a word is.
+pub const UNICODE_VERSION: (u8, u8, u8) = GENERATED_VERSION;
+
+/// Code points a block of the tables: what the last byte of a UTF-8 sequence tells apart.
+const BLOCK: usize = 64;
+/// Blocks of the whole code space.
+const BLOCKS_ALL: usize = 0x11_0000 / BLOCK;
+
+/// Number of the block of each 64 code points, so that a lookup is two loads.
+static INDEX: [u16; BLOCKS_ALL] = index();
+
+const fn index() -> [u16; BLOCKS_ALL] {
+    let mut index = [0; BLOCKS_ALL];
+    let (mut at, mut run) = (0, 0);
+    while run < INDEX_RUNS.len() {
+        let (block, times) = INDEX_RUNS[run];
+        let mut done = 0;
+        while done < times {
+            index[at] = block;
+            at += 1;
+            done += 1;
+        }
+        run += 1;
+    }
+    assert!(at == BLOCKS_ALL, "the runs cover the code space");
+    index
+}
+
+/// The class of a code point: its `Word_Break` value, where Extend and Format are one, and
+/// `Extended_Pictographic` splits Other and `ALetter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Class {
+    Other,
+    Pictographic,
+    Cr,
+    Lf,
+    Newline,
+    Extend,
+    Zwj,
+    RegionalIndicator,
+    Katakana,
+    HebrewLetter,
+    Letter,
+    PictographicLetter,
+    SingleQuote,
+    DoubleQuote,
+    MidNumLet,
+    MidLetter,
+    MidNum,
+    Numeric,
+    ExtendNumLet,
+    Space,
+}
+
+impl Class {
+    /// How many classes there are.
+    pub(crate) const COUNT: usize = 20;
+
+    /// Every class at the place of its number.
+    pub(crate) const ALL: [Self; Self::COUNT] = [
+        Self::Other,
+        Self::Pictographic,
+        Self::Cr,
+        Self::Lf,
+        Self::Newline,
+        Self::Extend,
+        Self::Zwj,
+        Self::RegionalIndicator,
+        Self::Katakana,
+        Self::HebrewLetter,
+        Self::Letter,
+        Self::PictographicLetter,
+        Self::SingleQuote,
+        Self::DoubleQuote,
+        Self::MidNumLet,
+        Self::MidLetter,
+        Self::MidNum,
+        Self::Numeric,
+        Self::ExtendNumLet,
+        Self::Space,
+    ];
+}
+
+/// What the tables say about one code point: its [`Class`], and whether it makes the segment that
+/// holds it a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Property(u8);
+
+impl Property {
+    /// Bit of "Alphabetic or general category N".
+    const WORD: u8 = 0x80;
+    /// What ill-formed bytes are: a line break.
+    pub(crate) const ILL_FORMED: Self = Self(Class::Newline as u8);
+
+    /// The class.
+    pub(crate) const fn class(self) -> Class {
+        Class::ALL[self.class_index()]
+    }
+
+    /// The number of the class, below [`Class::COUNT`].
+    pub(crate) const fn class_index(self) -> usize {
+        (self.0 & !Self::WORD) as usize
+    }
+
+    /// Whether a segment with this code point is a word.
+    pub(crate) const fn makes_word(self) -> bool {
+        self.0 & Self::WORD != 0
+    }
+}
+
+/// The property of the code point at `low` (0 to 63) in block `high` (code point / 64, up to
+/// 0x43FF).
+#[inline]
+fn at(high: usize, low: u8) -> Property {
+    Property(BLOCKS[INDEX[high] as usize][(low & 0x3F) as usize])
+}
+
+/// The property of `code_point`.
+///
+/// # Panics
+/// When `code_point` is above U+10FFFF.
+pub(crate) fn property(code_point: u32) -> Property {
+    at((code_point >> 6) as usize, (code_point & 0x3F) as u8)
+}
+
+/// The property of the code point that starts at `at` in `text`, and its length in bytes.
+///
+/// Where `text` is ill-formed at `at` the result is [`Property::ILL_FORMED`] and a length of
+/// ill-formed bytes, at least 1: not always one maximal ill-formed part, but as many in a row act
+/// like one, no word can tell the difference.
+///
+/// # Panics
+/// When `at` is not inside `text`.
+#[inline]
+pub(crate) fn decode(text: &[u8], start: usize) -> (Property, usize) {
+    let lead = text[start];
+    if lead < 0x80 {
+        return (at((lead >> 6) as usize, lead), 1);
+    }
+    let continuation = |offset: usize| match text.get(start + offset) {
+        Some(&byte) if byte & 0xC0 == 0x80 => Some(byte),
+        _ => None,
+    };
+    if !(0xC2..=0xF4).contains(&lead) {
+        return (Property::ILL_FORMED, 1);
+    }
+    let Some(second) = continuation(1) else {
+        return (Property::ILL_FORMED, 1);
+    };
+    if lead < 0xE0 {
+        return (at((lead & 0x1F) as usize, second), 2);
+    }
+    let Some(third) = continuation(2) else {
+        return (Property::ILL_FORMED, 2);
+    };
+    let high = ((lead & 0x0F) as usize) << 6 | (second & 0x3F) as usize;
+    if lead < 0xF0 {
+        // Overlong forms and surrogates: each of their bytes is ill-formed.
+        if high < 0x20 || (0x360..0x380).contains(&high) {
+            return (Property::ILL_FORMED, 3);
+        }
+        return (at(high, third), 3);
+    }
+    let Some(fourth) = continuation(3) else {
+        return (Property::ILL_FORMED, 3);
+    };
+    let high =
+        ((lead & 0x07) as usize) << 12 | ((second & 0x3F) as usize) << 6 | (third & 0x3F) as usize;
+    if !(0x400..BLOCKS_ALL).contains(&high) {
+        return (Property::ILL_FORMED, 4);
+    }
+    (at(high, fourth), 4)
+}
+
+/// The two UTF-8 bytes of the lower-case of the code point whose UTF-8 is `lead second`, where two
+/// bytes are all it takes.
+///
+/// - `lead`: 0xC2 to 0xDF; `second`: a continuation byte.
+/// - `None`: the lower-case has another length (İ, Ⱥ, Ⱦ) or depends on the neighbours (Σ).
+#[inline]
+pub(crate) fn lower_pair(lead: u8, second: u8) -> Option<[u8; 2]> {
+    let index = ((lead & 0x1F) as usize) << 6 | (second & 0x3F) as usize;
+    let pair = *LOWER_PAIRS.get(index.checked_sub(0x80)?)?;
+    (pair != 0).then_some(pair.to_le_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The checked-in extract of the database.
+    const EXTRACT: &str = include_str!("../../tables/properties.txt");
+
+    /// The extract, read without regard to how the tables were made: `(Word_Break, word,
+    /// pictographic)` by code point.
+    fn extract() -> Vec<(&'static str, bool, bool)> {
+        let mut all = vec![("Other", false, false); 0x11_0000];
+        for line in EXTRACT
+            .lines()
+            .filter(|line| line.contains(';') && !line.starts_with('#'))
+        {
+            let fields: Vec<&str> = line.split(" ; ").collect();
+            let (first, last) = fields[0].split_once("..").unwrap();
+            let first = usize::from_str_radix(first, 16).unwrap();
+            let last = usize::from_str_radix(last, 16).unwrap();
+            all[first..=last].fill((fields[1], fields[2] == "W", fields[3] == "P"));
+        }
+        all
+    }
+
+    #[test]
+    fn every_code_point_has_the_property_of_the_extract() {
+        for (code_point, (name, word, pictographic)) in (0..).zip(extract()) {
+            let expected = match (name, pictographic) {
+                ("Other", false) => Class::Other,
+                ("Other", true) => Class::Pictographic,
+                ("ALetter", false) => Class::Letter,
+                ("ALetter", true) => Class::PictographicLetter,
+                ("CR", false) => Class::Cr,
+                ("LF", false) => Class::Lf,
+                ("Newline", false) => Class::Newline,
+                ("Extend" | "Format", false) => Class::Extend,
+                ("ZWJ", false) => Class::Zwj,
+                ("Regional_Indicator", false) => Class::RegionalIndicator,
+                ("Katakana", false) => Class::Katakana,
+                ("Hebrew_Letter", false) => Class::HebrewLetter,
+                ("Single_Quote", false) => Class::SingleQuote,
+                ("Double_Quote", false) => Class::DoubleQuote,
+                ("MidNumLet", false) => Class::MidNumLet,
+                ("MidLetter", false) => Class::MidLetter,
+                ("MidNum", false) => Class::MidNum,
+                ("Numeric", false) => Class::Numeric,
+                ("ExtendNumLet", false) => Class::ExtendNumLet,
+                ("WSegSpace", false) => Class::Space,
+                other => panic!("U+{code_point:04X}: {other:?}"),
+            };
+            let found = property(code_point);
+            assert_eq!(found.class(), expected, "U+{code_point:04X}");
+            assert_eq!(found.makes_word(), word, "U+{code_point:04X}");
+        }
+    }
+
+    #[test]
+    fn decoding_finds_the_property_of_every_scalar_value() {
+        for scalar in '\0'..=char::MAX {
+            let mut bytes = [0; 4];
+            let bytes = scalar.encode_utf8(&mut bytes).as_bytes();
+            assert_eq!(
+                decode(bytes, 0),
+                (property(u32::from(scalar)), bytes.len()),
+                "{scalar:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_are_made_by_what_the_standard_library_calls_alphanumeric() {
+        assert_eq!(
+            char::UNICODE_VERSION,
+            UNICODE_VERSION,
+            "the two databases can be compared"
+        );
+        for scalar in '\0'..=char::MAX {
+            assert_eq!(
+                property(u32::from(scalar)).makes_word(),
+                scalar.is_alphanumeric(),
+                "{scalar:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn decoding_agrees_with_the_standard_library_on_what_is_ill_formed() {
+        const BYTES: [u8; 24] = [
+            0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0,
+            0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF,
+        ];
+        let mut ill_formed = Vec::new();
+        for case in 0..BYTES.len().pow(4) {
+            let text: [u8; 4] = std::array::from_fn(|place| {
+                BYTES[case / BYTES.len().pow(u32::try_from(place).unwrap()) % BYTES.len()]
+            });
+            ill_formed.clear();
+            let mut start = 0;
+            while start < text.len() {
+                let (found, length) = decode(&text, start);
+                // An ill-formed byte and a real line break have the same property: tell them apart
+                // by the bytes.
+                ill_formed.extend(std::iter::repeat_n(
+                    found == Property::ILL_FORMED && text[start] >= 0x80,
+                    length,
+                ));
+                start += length;
+            }
+            let mut expected = Vec::new();
+            for part in text.utf8_chunks() {
+                expected.extend(std::iter::repeat_n(false, part.valid().len()));
+                expected.extend(std::iter::repeat_n(true, part.invalid().len()));
+            }
+            // U+0085 (C2 85) is a well-formed line break of the same property.
+            if !text.windows(2).any(|pair| pair == [0xC2, 0x85]) {
+                assert_eq!(ill_formed, expected, "{text:02X?}");
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_are_the_lower_case_of_the_standard_library() {
+        for scalar in '\u{80}'..'\u{800}' {
+            let mut bytes = [0; 2];
+            scalar.encode_utf8(&mut bytes);
+            let expected = scalar.to_lowercase().to_string();
+            match lower_pair(bytes[0], bytes[1]) {
+                Some(pair) => assert_eq!(pair, expected.as_bytes(), "{scalar:?}"),
+                None => assert!("İΣȺȾ".contains(scalar), "{scalar:?}"),
+            }
+        }
+    }
+}
