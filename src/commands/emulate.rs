@@ -1,0 +1,109 @@
+//! `fanout emulate`: the embedded Batch and Blob service as a server of its own.
+//!
+//! It starts, announces and stops the service; everything the service does is in `emulator`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::emulator::{Log, Options, Service};
+use crate::secret::Secret;
+
+/// Command line of `fanout emulate`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct EmulateArgs {
+    /// Port of the Batch service on 127.0.0.1 (0: any free one)
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub batch_port: u16,
+    /// Port of the Blob service on 127.0.0.1 (0: any free one)
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub blob_port: u16,
+    /// Port of the control endpoint on 127.0.0.1 (0: any free one)
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub control_port: u16,
+    /// Name of the Batch account
+    #[arg(long, value_name = "NAME", default_value = "fanoutbatch")]
+    pub batch_account: String,
+    /// Name of the storage account
+    #[arg(long, value_name = "NAME", default_value = "fanoutstorage")]
+    pub storage_account: String,
+    /// JSON file with the account keys, `{"batch": BASE64, "storage": BASE64}`; without it they are fresh and random
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// Directory in which the service makes its own for nodes and blobs
+    #[arg(long, value_name = "DIR")]
+    pub node_root: Option<PathBuf>,
+    /// Print the settings that `az`, the SDKs and `fanout` read, as shell exports, after the ready line
+    #[arg(long)]
+    pub env: bool,
+    /// Log nothing to standard error
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Runs the service until SIGTERM or SIGINT, then stops everything that it started.
+///
+/// # Errors
+/// A port that is taken, a directory that cannot be made or removed, unreadable keys, standard output that is closed.
+pub async fn run(args: EmulateArgs) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("watch for SIGINT")?;
+    let (batch_key, blob_key) = match &args.keys {
+        Some(path) => read_keys(path)?,
+        None => (None, None),
+    };
+    let options = Options {
+        batch_port: args.batch_port,
+        blob_port: args.blob_port,
+        control_port: args.control_port,
+        batch_account: args.batch_account,
+        batch_key,
+        blob_account: args.storage_account,
+        blob_key,
+        node_root: args.node_root,
+        log: if args.quiet { Log::Off } else { Log::Stderr },
+    };
+    let service = Service::start(options).await.context("start the service")?;
+    let announced = announce(&service, args.env);
+    if announced.is_ok() {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    service.shutdown().await?;
+    announced
+}
+
+fn announce(service: &Service, env: bool) -> anyhow::Result<()> {
+    let ready = service.ready();
+    let mut out = std::io::stdout().lock();
+    let mut text = ready.json_line();
+    text.push('\n');
+    if env {
+        text.push_str(&ready.exports());
+    }
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("announce the service on standard output")
+}
+
+fn read_keys(path: &std::path::Path) -> anyhow::Result<(Option<Secret>, Option<Secret>)> {
+    #[derive(serde::Deserialize)]
+    struct Keys {
+        batch: Option<String>,
+        storage: Option<String>,
+    }
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("read the keys in `{}`", path.display()))?;
+    // The parser's message would show part of a key.
+    let keys: Keys = serde_json::from_str(&text).map_err(|_shows_keys| {
+        anyhow::anyhow!(
+            "read the keys in `{}`: not the expected JSON",
+            path.display()
+        )
+    })?;
+    Ok((keys.batch.map(Secret::new), keys.storage.map(Secret::new)))
+}

@@ -1,0 +1,289 @@
+//! The whole embedded service: its options, its start, what it announces, its end.
+//!
+//! It holds the parts together and knows nothing of routes, signatures or tasks.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::batch::Batch;
+use super::blob::Blob;
+use super::log::Log;
+use super::root::{Root, RootError};
+use super::server;
+use super::signature::Key;
+use crate::secret::Secret;
+
+/// What a service is started with. The default: free ports, fresh random keys, the system's directory for temporary
+/// files, no log.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Port of the Batch service on 127.0.0.1; 0 takes a free one.
+    pub batch_port: u16,
+    /// Port of the Blob service on 127.0.0.1; 0 takes a free one.
+    pub blob_port: u16,
+    /// Port of the control endpoint on 127.0.0.1; 0 takes a free one.
+    pub control_port: u16,
+    /// Name of the Batch account.
+    pub batch_account: String,
+    /// Key of the Batch account in Base64; a fresh random one if absent.
+    pub batch_key: Option<Secret>,
+    /// Name of the storage account.
+    pub blob_account: String,
+    /// Key of the storage account in Base64; a fresh random one if absent.
+    pub blob_key: Option<Secret>,
+    /// Directory in which the service makes its own, for nodes and blobs; the system's for temporary files if absent.
+    pub node_root: Option<PathBuf>,
+    /// Where log lines go.
+    pub log: Log,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            batch_port: 0,
+            blob_port: 0,
+            control_port: 0,
+            batch_account: "fanoutbatch".to_owned(),
+            batch_key: None,
+            blob_account: "fanoutstorage".to_owned(),
+            blob_key: None,
+            node_root: None,
+            log: Log::Off,
+        }
+    }
+}
+
+/// A service that could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken by another program.
+    #[error("listen on 127.0.0.1:{port} for the {service} service: the port is in use")]
+    PortInUse {
+        /// `Batch`, `Blob` or `control`.
+        service: &'static str,
+        /// The port.
+        port: u16,
+    },
+    /// The port could not be opened for another reason.
+    #[error("listen on 127.0.0.1:{port} for the {service} service")]
+    Listen {
+        /// `Batch`, `Blob` or `control`.
+        service: &'static str,
+        /// The port.
+        port: u16,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A given key is not Base64, or empty.
+    #[error("read the key of the {service} account: it is not Base64")]
+    Key {
+        /// `Batch` or `Blob`.
+        service: &'static str,
+    },
+    /// The service's directory could not be made.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// The client by which nodes fetch and upload could not be made.
+    #[error("make the HTTP client of the nodes")]
+    Client(#[source] reqwest::Error),
+}
+
+/// One of the two services, as a client needs it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// URL without a slash at its end; for Blob with the account as its path.
+    pub endpoint: String,
+    /// Account name.
+    pub account: String,
+    /// Account key in Base64.
+    pub key: Secret,
+}
+
+/// The control endpoint.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// URL without a slash at its end.
+    pub url: String,
+    /// What a request must carry as `Authorization: Bearer TOKEN`.
+    pub token: Secret,
+}
+
+/// What a started service announces.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// The Batch service.
+    pub batch: Endpoint,
+    /// The Blob service.
+    pub blob: Endpoint,
+    /// The control endpoint.
+    pub control: Control,
+    /// Process id of the service.
+    pub pid: u32,
+}
+
+impl Ready {
+    /// The announcement as one line of JSON without a line feed, keys and token included.
+    #[must_use]
+    pub fn json_line(&self) -> String {
+        let endpoint = |endpoint: &Endpoint| json!({"endpoint": endpoint.endpoint, "account": endpoint.account, "key": endpoint.key.expose()});
+        json!({
+            "batch": endpoint(&self.batch),
+            "blob": endpoint(&self.blob),
+            "control": {"url": self.control.url, "token": self.control.token.expose()},
+            "pid": self.pid,
+        })
+        .to_string()
+    }
+
+    /// The settings that `az`, the SDKs and `fanout` read, as `export NAME='VALUE'` lines for a POSIX shell.
+    #[must_use]
+    pub fn exports(&self) -> String {
+        let connection = format!(
+            "DefaultEndpointsProtocol=http;AccountName={};AccountKey={};BlobEndpoint={};",
+            self.blob.account,
+            self.blob.key.expose(),
+            self.blob.endpoint,
+        );
+        [
+            ("AZURE_BATCH_ACCOUNT", self.batch.account.as_str()),
+            ("AZURE_BATCH_ACCESS_KEY", self.batch.key.expose()),
+            ("AZURE_BATCH_ENDPOINT", &self.batch.endpoint),
+            ("AZURE_STORAGE_ACCOUNT", &self.blob.account),
+            ("AZURE_STORAGE_KEY", self.blob.key.expose()),
+            ("AZURE_STORAGE_CONNECTION_STRING", &connection),
+        ]
+        .iter()
+        .map(|(name, value)| format!("export {name}={}\n", quote(value)))
+        .collect()
+    }
+}
+
+/// `text` in single quotes for a POSIX shell.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A running service. [`shutdown`](Self::shutdown) ends it in order; dropping it kills the processes and removes the
+/// files too, but tells nobody of failures.
+#[derive(Debug)]
+pub struct Service {
+    ready: Ready,
+    batch: Arc<Batch>,
+    servers: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    root: Root,
+}
+
+impl Service {
+    /// Starts the Batch service, the Blob service and the control endpoint on 127.0.0.1. Must run inside a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// A port that cannot be opened, a directory that cannot be made, a key that is not Base64.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let batch_key = options.batch_key.clone().unwrap_or_else(Key::generate);
+        let blob_key = options.blob_key.clone().unwrap_or_else(Key::generate);
+        let decode = |key: &Secret, service| Key::decode(key).ok_or(StartError::Key { service });
+        let batch_hmac = decode(&batch_key, "Batch")?;
+        let blob_hmac = decode(&blob_key, "Blob")?;
+        let (batch_listener, batch_address) = bind("Batch", options.batch_port).await?;
+        let (blob_listener, blob_address) = bind("Blob", options.blob_port).await?;
+        let parent = options.node_root.clone().unwrap_or_else(std::env::temp_dir);
+        let root = Root::create(&parent)?;
+        let (stop, stopped) = watch::channel(false);
+        let ready = Ready {
+            batch: Endpoint {
+                endpoint: format!("http://{batch_address}"),
+                account: options.batch_account.clone(),
+                key: batch_key,
+            },
+            blob: Endpoint {
+                endpoint: format!("http://{blob_address}/{}", options.blob_account),
+                account: options.blob_account.clone(),
+                key: blob_key,
+            },
+            control: Control {
+                url: String::new(),
+                token: Secret::new(format!("{:032x}", rand::random::<u128>())),
+            },
+            pid: std::process::id(),
+        };
+        let blob = Arc::new(Blob::new(
+            &ready.blob,
+            blob_hmac,
+            root.path().join("blobs"),
+            options.log,
+        ));
+        let batch = Batch::start(
+            &ready.batch,
+            batch_hmac,
+            root.path().join("nodes"),
+            options.log,
+        )
+        .map_err(StartError::Client)?;
+        let servers = vec![
+            server::serve(batch_listener, Arc::clone(&batch), stopped.clone()),
+            server::serve(blob_listener, blob, stopped),
+        ];
+        Ok(Self {
+            ready,
+            batch,
+            servers,
+            stop,
+            root,
+        })
+    }
+
+    /// Endpoints, accounts and keys.
+    #[must_use]
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Ends the service: kills every process that its nodes started, closes every connection, removes every file.
+    ///
+    /// # Errors
+    /// [`RootError::Remove`] if a file would not go.
+    pub async fn shutdown(mut self) -> Result<(), RootError> {
+        self.batch.stop().await;
+        self.stop.send_replace(true);
+        for server in self.servers.drain(..) {
+            // A server that panicked has ended too.
+            drop(server.await);
+        }
+        self.root.remove()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.batch.kill_all();
+        self.stop.send_replace(true);
+        for server in &self.servers {
+            server.abort();
+        }
+    }
+}
+
+async fn bind(
+    service: &'static str,
+    port: u16,
+) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
+    server::bind(port).await.map_err(|source| {
+        if source.kind() == std::io::ErrorKind::AddrInUse {
+            StartError::PortInUse { service, port }
+        } else {
+            StartError::Listen {
+                service,
+                port,
+                source,
+            }
+        }
+    })
+}
