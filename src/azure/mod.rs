@@ -1,1 +1,22 @@
-//! The services of Azure that a run needs: Blob Storage and Batch. It knows no words, shards or plans.
+//! The services of Azure that a run needs: Blob Storage ([`storage`]) and Batch ([`batch`]).
+//!
+//! It knows blobs, pools, jobs and tasks; it knows no words, shards, plans or commands. Every request goes
+//! through [`transport`], is signed by [`auth`], repeated by the table in [`retry`], and fails as one
+//! [`ServiceError`].
+
+#[cfg(test)]
+mod answers;
+pub mod auth;
+pub mod batch;
+pub mod endpoint;
+pub mod error;
+pub mod http_date;
+pub mod refusal;
+pub mod retry;
+pub mod sas;
+pub mod transport;
+
+pub use auth::{KeyError, SharedKey};
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{Creation, ErrorKind, Result, ServiceError};
+pub use retry::RetryPolicy;
