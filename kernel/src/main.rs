@@ -1,2 +1,7 @@
 //! `topn`: the command line of the kernel.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kernel::cli::topn(std::env::args_os())
+}

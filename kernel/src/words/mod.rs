@@ -1,11 +1,17 @@
 //! The modes: what a word is in each, and the lower-casing of one.
+//!
+//! Counting words is not done here; nor is cutting text into chunks.
 
+mod alpha;
 pub mod case;
 #[cfg(test)]
 mod conformance;
+mod mode;
 mod property;
 pub mod reference;
 mod segment;
 pub mod unicode;
+mod whitespace;
 
+pub use mode::{for_each_counted, for_each_word};
 pub use property::UNICODE_VERSION;

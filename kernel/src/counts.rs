@@ -1,0 +1,124 @@
+//! The counts of a whole input: tables merged, totals, the ways out to a top and to a partial.
+//!
+//! It reads no text and renders nothing.
+
+use std::io::Write;
+
+use crate::partial::{PartialError, PartialWriter, Totals};
+use crate::settings::{CountSettings, Filters};
+use crate::table::{Seed, Table};
+use crate::top::{Row, TopBuilder};
+
+/// Every different word of an input with its exact count.
+#[derive(Debug)]
+pub struct Counts {
+    settings: CountSettings,
+    /// No word is in two tables.
+    tables: Vec<Table>,
+    totals: Totals,
+}
+
+impl Counts {
+    /// Counts in tables of which no two share a word.
+    pub(crate) fn new(
+        settings: CountSettings,
+        tables: Vec<Table>,
+        bytes: u64,
+        inputs: u64,
+    ) -> Self {
+        let mut totals = Totals {
+            bytes,
+            inputs,
+            ..Totals::default()
+        };
+        for table in &tables {
+            totals.distinct += table.len() as u64;
+            totals.words += table.iter().map(|(_, count)| count).sum::<u64>();
+        }
+        Self {
+            settings,
+            tables,
+            totals,
+        }
+    }
+
+    /// Counts of tables with the same seed that may share words.
+    pub(crate) fn merge(
+        settings: CountSettings,
+        mut tables: Vec<Table>,
+        bytes: u64,
+        inputs: u64,
+    ) -> Self {
+        tables.sort_by_key(|table| std::cmp::Reverse(table.len()));
+        let mut tables = tables.into_iter();
+        let mut whole: Vec<Table> = tables.next().into_iter().collect();
+        if let Some(whole) = whole.first_mut() {
+            for table in tables {
+                whole.absorb(&table);
+            }
+        }
+        Self::new(settings, whole, bytes, inputs)
+    }
+
+    /// No counts.
+    #[must_use]
+    pub fn empty(settings: CountSettings) -> Self {
+        Self::new(settings, vec![Table::new(Seed::random())], 0, 0)
+    }
+
+    /// Adds all counts and totals of `other`, which must have the same settings.
+    pub fn absorb(&mut self, other: &Self) {
+        debug_assert_eq!(self.settings, other.settings);
+        if let Some(table) = self.tables.first_mut() {
+            for one in &other.tables {
+                table.absorb(one);
+            }
+            self.totals.distinct = table.len() as u64;
+        }
+        self.totals.bytes += other.totals.bytes;
+        self.totals.words += other.totals.words;
+        self.totals.inputs += other.totals.inputs;
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn settings(&self) -> CountSettings {
+        self.settings
+    }
+
+    /// The totals.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Every word with its count, each once, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.tables.iter().flat_map(Table::iter)
+    }
+
+    /// The `n` most frequent words that `filters` admit, 0 for all; count falling, then bytes rising.
+    #[must_use]
+    pub fn top(&self, n: u64, filters: &Filters) -> Vec<Row> {
+        let mut builder = TopBuilder::new(n, filters.clone());
+        for (word, count) in self.iter() {
+            builder.push(word, count);
+        }
+        builder.finish()
+    }
+
+    /// Writes everything as the partial of `shard`.
+    ///
+    /// # Errors
+    /// [`PartialError`] when writing fails or the id is too long.
+    pub fn write_partial<W: Write>(&self, shard: &str, out: W) -> Result<W, PartialError> {
+        let mut words: Vec<(&[u8], u64)> = self.iter().collect();
+        words.sort_unstable();
+        let mut writer = PartialWriter::new(out, self.settings, shard)?;
+        for (word, count) in words {
+            writer.push(word, count)?;
+        }
+        let (out, _) = writer.finish(self.totals.bytes, self.totals.inputs)?;
+        Ok(out)
+    }
+}

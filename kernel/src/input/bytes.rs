@@ -1,0 +1,346 @@
+//! The bytes of one open input: mapped, read at positions, or read in order.
+//!
+//! It finds safe cuts through `chunk`, and knows nothing of words, tables and threads.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
+
+use super::find::{InputFile, InputKind};
+use super::map::Mapping;
+use super::start::{START_BYTES, check_start};
+use crate::chunk::{first_safe_cut, last_safe_cut};
+use crate::error::InputError;
+use crate::settings::WordMode;
+
+/// How regular files are reached; pipes, devices and empty files are always read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum IoMode {
+    /// map every regular file
+    Mmap,
+    /// read every file
+    Read,
+    /// map regular files, read small ones and the rest
+    #[default]
+    Auto,
+}
+
+/// 256 KiB: below it the faults and the unmapping cost more than a copy.
+const MAP_BYTES_MIN: u64 = 256 * 1024;
+
+/// 64 KiB: how much past its nominal end a chunk is read at first, to find its cut.
+const TAIL_BYTES: usize = 64 * 1024;
+
+/// How the bytes of an open input are reached.
+#[derive(Debug)]
+pub(crate) enum Reach {
+    /// All at once.
+    Mapped(File, Mapping),
+    /// In any order.
+    Positioned(File),
+    /// In order only.
+    Stream(Mutex<Stream>),
+}
+
+/// An open input.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) reach: Reach,
+    /// The size when it was opened; 0 for streams.
+    pub(crate) bytes: u64,
+    /// How many first bytes are no text.
+    skip: usize,
+}
+
+/// Bytes in order, handed out in parts that end at safe cuts.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    file: Source,
+    carry: Vec<u8>,
+    /// All bytes that were read.
+    bytes: u64,
+    ended: bool,
+    start_wanted: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    File(File),
+    Stdin(io::Stdin),
+}
+
+impl Read for Source {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(bytes),
+            Self::Stdin(stdin) => stdin.read(bytes),
+        }
+    }
+}
+
+impl Opened {
+    /// Opens `file` and judges its first bytes, unless it is a later slice of a file.
+    ///
+    /// # Errors
+    /// [`InputError`]: it cannot be opened, or is not text in UTF-8 or a superset of ASCII.
+    pub(crate) fn open(file: &InputFile, io: IoMode, slice: bool) -> Result<Self, InputError> {
+        if file.kind == InputKind::Stdin {
+            return Ok(Self::stream(Source::Stdin(io::stdin()), slice));
+        }
+        let opened = File::open(&file.path).map_err(InputError::Read)?;
+        let metadata = opened.metadata().map_err(InputError::Read)?;
+        if metadata.is_dir() {
+            let error = io::Error::from(io::ErrorKind::IsADirectory);
+            return Err(InputError::Read(error));
+        }
+        if file.kind == InputKind::Stream || metadata.len() == 0 {
+            return Ok(Self::stream(Source::File(opened), slice));
+        }
+        let bytes = metadata.len();
+        let map = match io {
+            IoMode::Mmap => true,
+            IoMode::Read => false,
+            IoMode::Auto => bytes >= MAP_BYTES_MIN,
+        };
+        let mapping = if map {
+            usize::try_from(bytes)
+                .ok()
+                .and_then(|bytes| Mapping::new(&opened, bytes).ok())
+        } else {
+            None
+        };
+        let mut opened = Self {
+            reach: match mapping {
+                Some(mapping) => Reach::Mapped(opened, mapping),
+                None => Reach::Positioned(opened),
+            },
+            bytes,
+            skip: 0,
+        };
+        if !slice {
+            let mut first = [0; START_BYTES];
+            let first = opened.first_bytes(&mut first).map_err(InputError::Read)?;
+            opened.skip = check_start(first)?;
+        }
+        Ok(opened)
+    }
+
+    fn stream(file: Source, slice: bool) -> Self {
+        Self {
+            reach: Reach::Stream(Mutex::new(Stream {
+                file,
+                carry: Vec::new(),
+                bytes: 0,
+                ended: false,
+                start_wanted: !slice,
+            })),
+            bytes: 0,
+            skip: 0,
+        }
+    }
+
+    fn first_bytes<'a>(&self, first: &'a mut [u8; START_BYTES]) -> io::Result<&'a [u8]> {
+        let mut filled = 0;
+        match &self.reach {
+            Reach::Mapped(_, mapping) => {
+                filled = mapping.len().min(START_BYTES);
+                first[..filled].copy_from_slice(&mapping[..filled]);
+            }
+            Reach::Positioned(file) => {
+                while filled < START_BYTES {
+                    match file.read_at(&mut first[filled..], filled as u64) {
+                        Ok(0) => break,
+                        Ok(read) => filled += read,
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            Reach::Stream(_) => {}
+        }
+        Ok(&first[..filled])
+    }
+
+    /// The size of the file now, less than when it was opened if a part of it was missing meanwhile; `None` for streams.
+    pub(crate) fn bytes_now(&self) -> Option<u64> {
+        let now = |file: &File| file.metadata().map_or(0, |now| now.len());
+        match &self.reach {
+            Reach::Stream(_) => None,
+            Reach::Positioned(file) => Some(now(file)),
+            Reach::Mapped(file, mapping) if mapping.was_hit() => {
+                Some(now(file).min(self.bytes.saturating_sub(1)))
+            }
+            Reach::Mapped(file, _) => Some(now(file)),
+        }
+    }
+
+    /// The text of the chunk with the nominal bytes `nominal`, cut so that every byte belongs to one chunk.
+    ///
+    /// - A chunk begins at the first safe cut at or past its nominal start and ends at the first at or past its nominal end;
+    ///   without a safe cut of its own it is empty, and the chunk before goes on.
+    /// - `buffer`: holds the bytes when they must be read.
+    ///
+    /// # Errors
+    /// What reading says; [`io::ErrorKind::UnexpectedEof`] when the file has become shorter.
+    pub(crate) fn chunk<'a>(
+        &'a self,
+        mode: WordMode,
+        nominal: Range<u64>,
+        buffer: &'a mut Vec<u8>,
+    ) -> io::Result<&'a [u8]> {
+        match &self.reach {
+            Reach::Mapped(_, mapping) => {
+                let start = to_index(nominal.start);
+                let end = to_index(nominal.end.min(self.bytes));
+                let Some(start) = self.chunk_start(mode, mapping, 0, start, end) else {
+                    return Ok(&[]);
+                };
+                let end = first_safe_cut(mode, mapping, end, mapping.len());
+                Ok(&mapping[start..end.unwrap_or(mapping.len())])
+            }
+            Reach::Positioned(file) => self.read_chunk(file, mode, nominal, buffer),
+            Reach::Stream(_) => Ok(&[]),
+        }
+    }
+
+    /// The index in `text` of the start of the chunk; `text` begins at byte `offset` of the file.
+    fn chunk_start(
+        &self,
+        mode: WordMode,
+        text: &[u8],
+        offset: u64,
+        start: usize,
+        end: usize,
+    ) -> Option<usize> {
+        if offset == 0 && start == 0 {
+            Some(self.skip.min(text.len()))
+        } else if start < end {
+            first_safe_cut(mode, text, start, end - 1)
+        } else {
+            None
+        }
+    }
+
+    fn read_chunk<'a>(
+        &self,
+        file: &File,
+        mode: WordMode,
+        nominal: Range<u64>,
+        buffer: &'a mut Vec<u8>,
+    ) -> io::Result<&'a [u8]> {
+        let nominal_end = nominal.end.min(self.bytes);
+        // One byte before the nominal start, to judge a cut there.
+        let offset = nominal.start.saturating_sub(1);
+        let start = to_index(nominal.start - offset);
+        let end = to_index(nominal_end.saturating_sub(offset));
+        let left = to_index(self.bytes.saturating_sub(offset));
+        let mut wanted = left.min(end + TAIL_BYTES);
+        buffer.clear();
+        fill(file, buffer, offset, wanted)?;
+        let Some(start) = self.chunk_start(mode, buffer, offset, start, end) else {
+            return Ok(&[]);
+        };
+        let mut searched = end;
+        loop {
+            if let Some(end) = first_safe_cut(mode, buffer, searched, buffer.len()) {
+                return Ok(&buffer[start..end]);
+            }
+            if wanted == left {
+                return Ok(&buffer[start..]);
+            }
+            // A character that the end of the buffer cut is judged again with the rest of it.
+            searched = searched.max(buffer.len().saturating_sub(4));
+            wanted = left.min(wanted.saturating_mul(2));
+            fill(file, buffer, offset, wanted)?;
+        }
+    }
+}
+
+/// Extends `buffer`, which holds the bytes of `file` from `offset` on, to `wanted` bytes.
+fn fill(file: &File, buffer: &mut Vec<u8>, offset: u64, wanted: usize) -> io::Result<()> {
+    let filled = buffer.len();
+    buffer.resize(wanted, 0);
+    file.read_exact_at(&mut buffer[filled..], offset + filled as u64)
+}
+
+impl Stream {
+    /// Puts the next part, about `bytes` long and ending at a safe cut, into `part`; false at the end.
+    ///
+    /// # Errors
+    /// [`InputError`]: reading failed, or the first bytes are not text.
+    pub(crate) fn next_part(
+        &mut self,
+        mode: WordMode,
+        bytes: usize,
+        part: &mut Vec<u8>,
+    ) -> Result<bool, InputError> {
+        part.clear();
+        if self.ended {
+            return Ok(false);
+        }
+        part.append(&mut self.carry);
+        let mut wanted = bytes;
+        loop {
+            // A character that the end of the part cut is judged again with the rest of it.
+            let searched = part.len().saturating_sub(4);
+            while part.len() < wanted && !self.ended {
+                self.read_some(part, wanted)?;
+            }
+            if self.start_wanted {
+                self.start_wanted = false;
+                let skip = check_start(&part[..part.len().min(START_BYTES)])?;
+                part.drain(..skip);
+            }
+            if self.ended {
+                return Ok(!part.is_empty());
+            }
+            // From the byte before what is new: cuts before it were looked for already.
+            let new = searched.saturating_sub(1).min(part.len());
+            if let Some(cut) = last_safe_cut(mode, &part[new..]) {
+                self.carry.extend_from_slice(&part[new + cut..]);
+                part.truncate(new + cut);
+                return Ok(true);
+            }
+            wanted = part.len().saturating_mul(2).max(bytes);
+        }
+    }
+
+    fn read_some(&mut self, part: &mut Vec<u8>, wanted: usize) -> Result<(), InputError> {
+        let filled = part.len();
+        part.resize(wanted, 0);
+        let read = loop {
+            match self.file.read(&mut part[filled..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        let read = match read {
+            Ok(read) => read,
+            Err(error) => {
+                self.ended = true;
+                part.truncate(filled);
+                return Err(InputError::Read(error));
+            }
+        };
+        part.truncate(filled + read);
+        self.bytes += read as u64;
+        self.ended = read == 0;
+        Ok(())
+    }
+
+    /// All bytes that were read so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// Locks a stream; one that a panicking thread left is as it was after its last read.
+pub(crate) fn lock_stream(stream: &Mutex<Stream>) -> std::sync::MutexGuard<'_, Stream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn to_index(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,13 @@
+//! Inputs: which files are named, how their first bytes are judged, and how bytes are reached.
+//!
+//! It cuts nothing and counts nothing.
+
+mod bytes;
+mod find;
+mod map;
+mod start;
+
+pub use bytes::IoMode;
+pub(crate) use bytes::{Opened, Reach, lock_stream};
+pub use find::{Found, InputFile, InputKind, find_inputs};
+pub use start::{START_BYTES, check_start};

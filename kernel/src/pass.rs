@@ -1,0 +1,277 @@
+//! One way through all files: units of work handed out by a counter, a table for each worker.
+//!
+//! What happens with files that failed, and how tables become an answer, is decided by its callers.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::count::{CountOptions, count_text};
+use crate::error::{CountError, InputError, InputFailure};
+use crate::input::{InputFile, InputKind, Opened, Reach, lock_stream};
+use crate::table::{Seed, Table};
+
+/// 1 MiB: what one worker counts at a time; large enough that handing out costs nothing, small enough that the last
+/// chunks of a count end together.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// One way through all files.
+pub(crate) struct Pass<'a> {
+    files: &'a [&'a InputFile],
+    options: &'a CountOptions,
+    progress: &'a (dyn Fn(u64) + Sync),
+    chunk_bytes: u64,
+    /// The number of the first unit of each file, and at the end the number of all units.
+    units: Vec<usize>,
+    next_unit: AtomicUsize,
+    states: Vec<FileState>,
+    failed_was_counted: AtomicBool,
+    bytes: AtomicU64,
+}
+
+/// What the workers know of one file.
+struct FileState {
+    units_left: AtomicUsize,
+    access: Mutex<Access>,
+}
+
+enum Access {
+    Closed,
+    Open(Arc<Opened>),
+    Failed(InputError),
+    Shrunk { bytes_opened: u64, bytes_now: u64 },
+}
+
+/// What came of a pass.
+pub(crate) struct Done {
+    /// The tables of the workers; words may be in several.
+    pub(crate) tables: Vec<Table>,
+    /// All bytes of the files that did not fail.
+    pub(crate) bytes: u64,
+    /// The files that failed, by index.
+    pub(crate) failed: Vec<(usize, InputFailure)>,
+    /// Whether the tables hold words of a file that failed.
+    pub(crate) failed_was_counted: bool,
+}
+
+impl<'a> Pass<'a> {
+    pub(crate) fn new(
+        files: &'a [&'a InputFile],
+        options: &'a CountOptions,
+        progress: &'a (dyn Fn(u64) + Sync),
+    ) -> Self {
+        let chunk_bytes = options.chunk_bytes.unwrap_or(CHUNK_BYTES).max(1);
+        let mut units = Vec::with_capacity(files.len() + 1);
+        let mut states = Vec::with_capacity(files.len());
+        let mut first = 0;
+        for file in files {
+            let count = match file.kind {
+                InputKind::Regular => {
+                    usize::try_from(file.bytes.div_ceil(chunk_bytes)).unwrap_or(usize::MAX)
+                }
+                // Every worker may take parts of a stream, until it ends.
+                InputKind::Stream | InputKind::Stdin => options.threads.max(1),
+            };
+            units.push(first);
+            states.push(FileState {
+                units_left: AtomicUsize::new(count.max(1)),
+                access: Mutex::new(Access::Closed),
+            });
+            first += count.max(1);
+        }
+        units.push(first);
+        Self {
+            files,
+            options,
+            progress,
+            chunk_bytes,
+            units,
+            next_unit: AtomicUsize::new(0),
+            states,
+            failed_was_counted: AtomicBool::new(false),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts everything; on this thread alone when there is only one unit, or one thread.
+    pub(crate) fn run(self) -> Result<Done, CountError> {
+        let units = self.units.last().copied().unwrap_or(0);
+        let threads = self.options.threads.clamp(1, units.max(1));
+        let seed = Seed::random();
+        let tables = if threads == 1 {
+            vec![self.work(&seed)]
+        } else {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .thread_name(|index| format!("count-{index}"))
+                .build()
+                .map_err(|source| CountError::Threads { threads, source })?;
+            pool.broadcast(|_| self.work(&seed))
+        };
+        self.finish(tables)
+    }
+
+    fn finish(self, tables: Vec<Table>) -> Result<Done, CountError> {
+        let mut failed = Vec::new();
+        for (index, (state, file)) in self.states.into_iter().zip(self.files).enumerate() {
+            let path = file.path.clone();
+            match state
+                .access
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner)
+            {
+                Access::Closed | Access::Open(_) => {}
+                Access::Failed(source) => failed.push((index, InputFailure { path, source })),
+                Access::Shrunk {
+                    bytes_opened,
+                    bytes_now,
+                } => {
+                    return Err(CountError::Shrunk {
+                        path,
+                        bytes_opened,
+                        bytes_now,
+                    });
+                }
+            }
+        }
+        Ok(Done {
+            tables,
+            bytes: self.bytes.into_inner(),
+            failed,
+            failed_was_counted: self.failed_was_counted.into_inner(),
+        })
+    }
+
+    /// What one worker does: takes units until none is left.
+    fn work(&self, seed: &Seed) -> Table {
+        let mut table = Table::new(seed.clone());
+        let mut buffer = Vec::new();
+        let mut index = 0;
+        loop {
+            let unit = self.next_unit.fetch_add(1, Ordering::Relaxed);
+            // Units are taken in rising order, so the file of this one is not before that of the last.
+            while index < self.files.len() && self.units[index + 1] <= unit {
+                index += 1;
+            }
+            if index == self.files.len() {
+                return table;
+            }
+            if let Some(opened) = self.open(index) {
+                let chunk = unit - self.units[index];
+                if let Err(error) = self.count_unit(index, &opened, chunk, &mut table, &mut buffer)
+                {
+                    self.fail(index, &opened, error);
+                }
+            }
+            if self.states[index].units_left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.close(index);
+            }
+        }
+    }
+
+    fn access(&self, index: usize) -> MutexGuard<'_, Access> {
+        self.states[index]
+            .access
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The open file, opened now if no worker did before; `None` when it failed.
+    fn open(&self, index: usize) -> Option<Arc<Opened>> {
+        let mut access = self.access(index);
+        if matches!(*access, Access::Closed) {
+            *access = match Opened::open(self.files[index], self.options.io, self.options.slice) {
+                Ok(opened) => Access::Open(Arc::new(opened)),
+                Err(error) => Access::Failed(error),
+            };
+        }
+        match &*access {
+            Access::Open(opened) => Some(Arc::clone(opened)),
+            _ => None,
+        }
+    }
+
+    fn count_unit(
+        &self,
+        index: usize,
+        opened: &Opened,
+        chunk: usize,
+        table: &mut Table,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), InputError> {
+        let settings = self.options.settings;
+        if let Reach::Stream(stream) = &opened.reach {
+            let bytes = usize::try_from(self.chunk_bytes).unwrap_or(usize::MAX);
+            loop {
+                // The lock is held while reading, not while counting.
+                let more = lock_stream(stream).next_part(settings.words, bytes, buffer)?;
+                if !more {
+                    return Ok(());
+                }
+                count_text(buffer, settings, table);
+                (self.progress)(buffer.len() as u64);
+            }
+        }
+        let start = chunk as u64 * self.chunk_bytes;
+        let last = self.units[index] + chunk + 1 == self.units[index + 1];
+        // The last chunk takes what the file grew between finding and opening.
+        let end = if last {
+            opened.bytes
+        } else {
+            (start + self.chunk_bytes).min(opened.bytes)
+        };
+        if start < end {
+            let text = opened
+                .chunk(settings.words, start..end, buffer)
+                .map_err(InputError::Read)?;
+            count_text(text, settings, table);
+            (self.progress)(end - start);
+        }
+        Ok(())
+    }
+
+    fn fail(&self, index: usize, opened: &Opened, error: InputError) {
+        let shorter = match &error {
+            InputError::Read(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+            _ => false,
+        };
+        *self.access(index) = if shorter {
+            Access::Shrunk {
+                bytes_opened: opened.bytes,
+                bytes_now: opened.bytes_now().unwrap_or(0),
+            }
+        } else {
+            Access::Failed(error)
+        };
+        let counted = match &opened.reach {
+            Reach::Stream(stream) => lock_stream(stream).bytes() > 0,
+            // The only chunk of a file fails before it is counted.
+            _ => self.units[index + 1] - self.units[index] > 1,
+        };
+        self.failed_was_counted.fetch_or(counted, Ordering::Relaxed);
+    }
+
+    /// After the last unit of a file: takes its bytes into the sum, unless it has become smaller.
+    fn close(&self, index: usize) {
+        let mut access = self.access(index);
+        let Access::Open(opened) = &*access else {
+            return;
+        };
+        let bytes_opened = opened.bytes;
+        let next = match opened.bytes_now() {
+            Some(bytes_now) if bytes_now < bytes_opened => Access::Shrunk {
+                bytes_opened,
+                bytes_now,
+            },
+            _ => Access::Closed,
+        };
+        if matches!(next, Access::Closed) {
+            let bytes = match &opened.reach {
+                Reach::Stream(stream) => lock_stream(stream).bytes(),
+                _ => bytes_opened,
+            };
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        *access = next;
+    }
+}
