@@ -39,6 +39,7 @@ pub mod partial;
 mod pass;
 pub mod progress;
 pub mod render;
+mod scan;
 pub mod settings;
 mod table;
 pub mod top;

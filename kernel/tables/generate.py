@@ -16,6 +16,7 @@ SOURCE = HERE / "properties.txt"
 TARGET = HERE.parent / "src" / "words" / "property" / "generated.rs"
 BLOCK = 64  # code points a block: what the last byte of a UTF-8 sequence selects
 WORD = 0x80  # set in a property: Alphabetic or general category N
+CASED = 0x40  # set in a property: lower-casing changes it, and it is not ASCII
 
 # Numbers of `property::Class`; Extend and Format act alike in every rule.
 CLASSES = {
@@ -37,12 +38,12 @@ def read_properties():
             upper, _, mapped = line.partition(">")
             lower[int(upper, 16)] = [int(part, 16) for part in mapped.split()]
             continue
-        span, name, word, pictographic = (field.strip() for field in line.split(";"))
+        span, name, word, pictographic, cased = (field.strip() for field in line.split(";"))
         first, last = (int(end, 16) for end in span.split(".."))
         if pictographic == "P":
             name = {"Other": "Pictographic", "ALetter": "PictographicLetter"}[name]
         for code_point in range(first, last + 1):
-            properties[code_point] = CLASSES[name] | (WORD if word == "W" else 0)
+            properties[code_point] = CLASSES[name] | (WORD if word == "W" else 0) | (CASED if cased == "L" else 0)
     return properties, lower
 
 
@@ -107,7 +108,7 @@ pub(super) const INDEX_RUNS: [(u16, u16); {len(index_runs)}] = [
 /// The property byte of each code point of each distinct block.
 #[rustfmt::skip]
 pub(super) static BLOCKS: [[u8; {BLOCK}]; {len(blocks)}] = [
-{rows(['[' + ', '.join(str(number) for number in block) + ']' for block in blocks], 1, '{}')}];
+{rows(['[' + ', '.join(str(number) for number in block) + ']' for block in blocks], 2, '{}')}];
 
 /// Lower-case of U+0080 to U+07FF as two UTF-8 bytes, the last one high; 0: not decided by them.
 #[rustfmt::skip]

@@ -12,6 +12,9 @@ pub mod reference;
 mod segment;
 pub mod unicode;
 mod whitespace;
+mod window;
 
 pub use mode::{for_each_counted, for_each_word};
 pub use property::UNICODE_VERSION;
+#[cfg(test)]
+pub(crate) use property::{Class, property};

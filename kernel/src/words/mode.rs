@@ -2,6 +2,7 @@
 //!
 //! Counting words is not done here; nor is cutting text into chunks.
 
+use super::unicode::Case;
 use super::{alpha, case, unicode, whitespace};
 use crate::settings::{CountSettings, WordMode};
 
@@ -28,6 +29,19 @@ pub fn for_each_counted(settings: CountSettings, text: &[u8], f: &mut impl FnMut
         return for_each_word(settings.words, text, f);
     }
     let mut lower = Vec::new();
+    if settings.words == WordMode::Unicode {
+        return unicode::for_each_span(text, &mut |start, end, case| {
+            lower.clear();
+            match case {
+                Case::Ascii => {
+                    lower.extend_from_slice(&text[start..end]);
+                    lower.make_ascii_lowercase();
+                }
+                Case::Full => case::lower(&text[start..end], &mut lower),
+            }
+            f(&lower);
+        });
+    }
     for_each_word(settings.words, text, &mut |word| {
         lower.clear();
         case::lower(word, &mut lower);

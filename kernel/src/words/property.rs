@@ -100,6 +100,8 @@ pub(crate) struct Property(u8);
 impl Property {
     /// Bit of "Alphabetic or general category N".
     const WORD: u8 = 0x80;
+    /// Bit of "not ASCII, and not its own lower-case".
+    const CASED: u8 = 0x40;
     /// What ill-formed bytes are: a line break.
     pub(crate) const ILL_FORMED: Self = Self(Class::Newline as u8);
 
@@ -110,12 +112,32 @@ impl Property {
 
     /// The number of the class, below [`Class::COUNT`].
     pub(crate) const fn class_index(self) -> usize {
-        (self.0 & !Self::WORD) as usize
+        (self.0 & !(Self::WORD | Self::CASED)) as usize
+    }
+
+    /// The number of the whole property.
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The property of this number.
+    pub(crate) const fn from_index(index: u8) -> Self {
+        Self(index)
     }
 
     /// Whether a segment with this code point is a word.
     pub(crate) const fn makes_word(self) -> bool {
         self.0 & Self::WORD != 0
+    }
+
+    /// Whether lower-casing changes the code point, and it is not ASCII.
+    pub(crate) const fn is_cased(self) -> bool {
+        self.0 & Self::CASED != 0
+    }
+
+    /// The qualities of both: of a segment that holds the two, not of a code point.
+    pub(crate) const fn merged(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
@@ -203,9 +225,9 @@ mod tests {
     const EXTRACT: &str = include_str!("../../tables/properties.txt");
 
     /// The extract, read without regard to how the tables were made: `(Word_Break, word,
-    /// pictographic)` by code point.
-    fn extract() -> Vec<(&'static str, bool, bool)> {
-        let mut all = vec![("Other", false, false); 0x11_0000];
+    /// pictographic, cased)` by code point.
+    fn extract() -> Vec<(&'static str, bool, bool, bool)> {
+        let mut all = vec![("Other", false, false, false); 0x11_0000];
         for line in EXTRACT
             .lines()
             .filter(|line| line.contains(';') && !line.starts_with('#'))
@@ -214,14 +236,19 @@ mod tests {
             let (first, last) = fields[0].split_once("..").unwrap();
             let first = usize::from_str_radix(first, 16).unwrap();
             let last = usize::from_str_radix(last, 16).unwrap();
-            all[first..=last].fill((fields[1], fields[2] == "W", fields[3] == "P"));
+            all[first..=last].fill((
+                fields[1],
+                fields[2] == "W",
+                fields[3] == "P",
+                fields[4] == "L",
+            ));
         }
         all
     }
 
     #[test]
     fn every_code_point_has_the_property_of_the_extract() {
-        for (code_point, (name, word, pictographic)) in (0..).zip(extract()) {
+        for (code_point, (name, word, pictographic, cased)) in (0..).zip(extract()) {
             let expected = match (name, pictographic) {
                 ("Other", false) => Class::Other,
                 ("Other", true) => Class::Pictographic,
@@ -248,6 +275,7 @@ mod tests {
             let found = property(code_point);
             assert_eq!(found.class(), expected, "U+{code_point:04X}");
             assert_eq!(found.makes_word(), word, "U+{code_point:04X}");
+            assert_eq!(found.is_cased(), cased, "U+{code_point:04X}");
         }
     }
 
@@ -275,6 +303,18 @@ mod tests {
             assert_eq!(
                 property(u32::from(scalar)).makes_word(),
                 scalar.is_alphanumeric(),
+                "{scalar:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn cased_is_what_the_standard_library_lowers_beyond_ascii() {
+        for scalar in '\u{80}'..=char::MAX {
+            let is_lowered = !scalar.to_lowercase().eq([scalar]);
+            assert_eq!(
+                property(u32::from(scalar)).is_cased(),
+                is_lowered,
                 "{scalar:?}"
             );
         }

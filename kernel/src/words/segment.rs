@@ -12,7 +12,7 @@
 //! it would be; the next code point that is not skipped decides. So a step yields one of five
 //! [`Action`]s, and every byte is read once.
 
-use super::property::{Class, decode};
+use super::property::{Class, Property, decode};
 
 /// What the rules need to know of the text before the next code point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,22 +202,22 @@ const fn steps() -> [[u8; Class::COUNT]; STATES] {
     steps
 }
 
-/// Calls `f(start, end, is_word)` for every word segment of `text`, in order.
+/// Calls `f(start, end, merged)` for every word segment of `text`, in order.
 ///
 /// - `text`: any bytes. Ill-formed UTF-8 is a segment of its own, as a line feed would be; how many
 ///   segments a row of ill-formed parts gives is not fixed.
-/// - `is_word`: the segment holds a code point with Alphabetic or of general category N.
+/// - `merged`: what is true of any code point of the segment; its class means nothing.
 /// - The segments cover `text` without gaps.
 /// - Cost: O(bytes) time, no allocation.
 ///
 /// Source: <https://www.unicode.org/reports/tr29/tr29-47.html#Word_Boundary_Rules>
 #[inline]
-pub(crate) fn for_each_segment(text: &[u8], mut f: impl FnMut(usize, usize, bool)) {
+pub(crate) fn for_each_segment(text: &[u8], mut f: impl FnMut(usize, usize, Property)) {
+    const NONE: Property = Property::from_index(0);
     let mut state = State::Break as usize;
-    let (mut start, mut is_word) = (0, false);
-    // The boundary that is not decided yet: its place, and whether what is on either side would be
-    // a word.
-    let (mut deferred, mut before_is_word, mut after_is_word) = (0, false, false);
+    let (mut start, mut merged) = (0, NONE);
+    // The boundary that is not decided yet: its place, and what is on either side.
+    let (mut deferred, mut before, mut after) = (0, NONE, NONE);
     let mut at = 0;
     while at < text.len() {
         let (property, length) = decode(text, at);
@@ -226,29 +226,29 @@ pub(crate) fn for_each_segment(text: &[u8], mut f: impl FnMut(usize, usize, bool
         match step >> STATE_BITS {
             action if action == Action::Join as u8 => {}
             action if action == Action::Defer as u8 => {
-                (deferred, before_is_word, after_is_word) = (at, is_word, false);
+                (deferred, before, after) = (at, merged, NONE);
             }
             action => {
                 if action != Action::Split as u8 {
-                    f(start, deferred, before_is_word);
-                    (start, is_word) = (deferred, after_is_word);
+                    f(start, deferred, before);
+                    (start, merged) = (deferred, after);
                 }
                 if action != Action::SplitDeferred as u8 && start < at {
-                    f(start, at, is_word);
-                    (start, is_word) = (at, false);
+                    f(start, at, merged);
+                    (start, merged) = (at, NONE);
                 }
             }
         }
-        is_word |= property.makes_word();
-        after_is_word |= property.makes_word();
+        merged = merged.merged(property);
+        after = after.merged(property);
         at += length;
     }
     if is_deferred(state) {
-        f(start, deferred, before_is_word);
-        (start, is_word) = (deferred, after_is_word);
+        f(start, deferred, before);
+        (start, merged) = (deferred, after);
     }
     if start < at {
-        f(start, at, is_word);
+        f(start, at, merged);
     }
 }
 
@@ -319,8 +319,8 @@ mod tests {
     /// Compares the segments, those of ill-formed rows merged: how they are parted is not fixed.
     fn assert_same_segments(text: &[u8]) {
         let mut found = Vec::new();
-        for_each_segment(text, |start, end, is_word| {
-            found.push((start, end, is_word));
+        for_each_segment(text, |start, end, merged| {
+            found.push((start, end, merged.makes_word()));
         });
         let covered = found
             .iter()

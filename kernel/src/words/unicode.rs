@@ -5,19 +5,101 @@
 
 use super::property::{Class, Property, decode};
 use super::segment::for_each_segment;
+use super::window::{Words, words};
+use crate::scan::{Classifier, Scalar, WINDOW};
 
-/// Calls `f` with every word of `text`, in order, as written.
+/// How a word gets its lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// Lower-casing its ASCII letters is all.
+    Ascii,
+    /// [`super::case::lower`] is needed.
+    Full,
+}
+
+/// Calls `f(start, end, case)` with every word of `text`.
 ///
 /// - `text`: any bytes; each maximal ill-formed part of its UTF-8 acts as a line feed.
 /// - A word is a segment of UAX #29 (Unicode 17) that holds at least one code point with Alphabetic
 ///   or of general category N. It is well-formed UTF-8 and not empty.
+/// - Every word once; not always in the order of the text.
 /// - Cost: O(bytes) time, no allocation.
-pub fn for_each_word(text: &[u8], f: &mut impl FnMut(&[u8])) {
-    for_each_segment(text, |start, end, is_word| {
-        if is_word {
-            f(&text[start..end]);
+#[inline(always)]
+pub(crate) fn scan<C: Classifier>(
+    classifier: C,
+    text: &[u8],
+    f: &mut impl FnMut(usize, usize, Case),
+) {
+    let mut at = 0;
+    while let Some(window) = text[at..].first_chunk::<WINDOW>() {
+        let Some(mut words) = words(classifier, window) else {
+            at = segment_to_cut(text, at, f);
+            continue;
+        };
+        while let Some((start, end)) = words.take_complex() {
+            segment(text, at + start as usize, at + end as usize, f);
+        }
+        emit(&words, at, f);
+        at += words.decided as usize;
+    }
+    segment(text, at, text.len(), f);
+}
+
+/// Calls `f` with the words of a window that begins at `at`.
+#[inline(always)]
+fn emit(words: &Words, at: usize, f: &mut impl FnMut(usize, usize, Case)) {
+    let (mut starts, mut ends) = (words.starts, words.ends);
+    while starts != 0 {
+        let (start, end) = (starts.trailing_zeros(), ends.trailing_zeros());
+        let is_cased = words.cased & ((1 << end) - (1 << start)) != 0;
+        let case = if is_cased { Case::Full } else { Case::Ascii };
+        f(at + start as usize, at + end as usize, case);
+        starts &= starts - 1;
+        ends &= ends - 1;
+    }
+}
+
+/// Calls `f` with the words of `text[start..end]`, two cuts, by the state machine.
+#[inline(never)]
+fn segment(text: &[u8], start: usize, end: usize, f: &mut impl FnMut(usize, usize, Case)) {
+    for_each_segment(&text[start..end], |first, last, merged| {
+        if merged.makes_word() {
+            let case = if merged.is_cased() {
+                Case::Full
+            } else {
+                Case::Ascii
+            };
+            f(start + first, start + last, case);
         }
     });
+}
+
+/// Calls `f` with the words from the cut `at` to one that is about a window away, by the state
+/// machine; returns that cut.
+#[cold]
+fn segment_to_cut(text: &[u8], at: usize, f: &mut impl FnMut(usize, usize, Case)) -> usize {
+    let mut end = at + WINDOW;
+    while !is_cut(text, end) {
+        end += 1;
+    }
+    let end = end.min(text.len());
+    segment(text, at, end, f);
+    end
+}
+
+/// Calls `f(start, end, case)` with every word of `text`, by the best means of this CPU; see
+/// [`scan`].
+pub fn for_each_span(text: &[u8], f: &mut impl FnMut(usize, usize, Case)) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if let Some(avx2) = crate::scan::avx2::Avx2::new() {
+        return avx2.scan_unicode(text, f);
+    }
+    scan(Scalar, text, f);
+}
+
+/// Calls `f` with every word of `text`, as written; see [`for_each_span`].
+pub fn for_each_word(text: &[u8], f: &mut impl FnMut(&[u8])) {
+    for_each_span(text, &mut |start, end, _| f(&text[start..end]));
 }
 
 /// Whether `text` may be cut at `at`: the words of the two parts are the words of the whole.
@@ -53,7 +135,7 @@ pub fn is_cut(text: &[u8], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::conformance::rows_of_pieces;
+    use crate::words::conformance::{for_each_line, rows_of_pieces};
     use crate::words::reference;
     use proptest::prelude::*;
 
@@ -88,8 +170,74 @@ mod tests {
         }
     }
 
+    /// The words by windows, in the order of the text, with what lower-casing they need; all means
+    /// agree on them.
+    fn scanned(text: &[u8]) -> Vec<(&[u8], Case)> {
+        let (mut spans, mut scalar_spans) = (Vec::new(), Vec::new());
+        for_each_span(text, &mut |start, end, case| spans.push((start, end, case)));
+        scan(Scalar, text, &mut |start, end, case| {
+            scalar_spans.push((start, end, case));
+        });
+        assert!(
+            spans == scalar_spans,
+            "one of the classifiers errs on {text:02X?}"
+        );
+        spans.sort_unstable_by_key(|&(start, ..)| start);
+        spans
+            .into_iter()
+            .map(|(start, end, case)| (&text[start..end], case))
+            .collect()
+    }
+
+    /// The words by the rules, and what lower-casing they need.
+    fn expected(text: &[u8]) -> Vec<(&[u8], Case)> {
+        let cased = |word: &[u8]| {
+            let is_ascii_enough = std::str::from_utf8(word).unwrap().to_lowercase().as_bytes()
+                == word.to_ascii_lowercase();
+            if is_ascii_enough {
+                Case::Ascii
+            } else {
+                Case::Full
+            }
+        };
+        reference::words(text)
+            .into_iter()
+            .map(|word| (word, cased(word)))
+            .collect()
+    }
+
+    #[test]
+    fn windows_pass_the_official_test_lines_in_a_row() {
+        let mut text = String::new();
+        for_each_line(|_, line, _| {
+            // Parted by what nothing joins to, and by nothing at all.
+            for part in [line, "\n", line] {
+                text.push_str(part);
+            }
+        });
+        assert!(
+            scanned(text.as_bytes()) == expected(text.as_bytes()),
+            "see the proptests"
+        );
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 8 } else { 4_000 }))]
+
+        #[test]
+        fn windows_find_the_words_of_the_reference(text in rows_of_pieces(0..120)) {
+            prop_assert_eq!(scanned(&text), expected(&text), "{:02X?}", &text);
+        }
+
+        #[test]
+        fn windows_find_the_words_of_the_reference_at_every_place(
+            text in rows_of_pieces(1..8),
+            before in 0..130_usize,
+            filler in proptest::sample::select(&b" a-."[..]),
+        ) {
+            let text = [vec![filler; before], text, vec![b' '; 70]].concat();
+            prop_assert_eq!(scanned(&text), expected(&text), "{:02X?}", &text);
+        }
 
         #[test]
         fn the_parts_of_a_cut_have_the_words_of_the_whole(text in rows_of_pieces(0..20)) {

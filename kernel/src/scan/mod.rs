@@ -1,0 +1,9 @@
+//! Instruction sets: 64 bytes to bit masks, and which way to do it on this CPU.
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+pub(crate) mod avx2;
+mod masks;
+mod scalar;
+
+pub(crate) use masks::{AsciiMasks, Classifier, WINDOW, WideMasks};
+pub(crate) use scalar::Scalar;
