@@ -1,10 +1,11 @@
 //! The naive counter: what every other way of counting is compared with.
 //!
-//! Written for the eye and never optimised; the modes' definitions stand in `words`, their judges in their tests.
+//! Written for the eye and never optimised; the modes' definitions stand in `words`, their judges in their tests. The words of
+//! `unicode` are those of the rule-by-rule reference.
 
 use std::collections::BTreeMap;
 
-use crate::settings::CountSettings;
+use crate::settings::{CountSettings, WordMode};
 use crate::top::Row;
 use crate::words;
 
@@ -12,9 +13,19 @@ use crate::words;
 #[must_use]
 pub fn count(text: &[u8], settings: CountSettings) -> BTreeMap<Vec<u8>, u64> {
     let mut counts = BTreeMap::new();
-    words::for_each_counted(settings, text, &mut |word| {
-        *counts.entry(word.to_vec()).or_insert(0) += 1;
-    });
+    let mut count = |word: &[u8]| *counts.entry(word.to_vec()).or_insert(0) += 1;
+    if settings.words == WordMode::Unicode {
+        for word in words::reference::words(text) {
+            let lower = || String::from_utf8_lossy(word).to_lowercase().into_bytes();
+            count(&if settings.keep_case {
+                word.to_vec()
+            } else {
+                lower()
+            });
+        }
+    } else {
+        words::for_each_counted(settings, text, &mut count);
+    }
     counts
 }
 
