@@ -98,3 +98,215 @@ pub fn count_files(
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::find_inputs;
+    use crate::oracle;
+    use crate::settings::{Filters, WordMode};
+    use proptest::prelude::*;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Texts of every kind of byte: words of all lengths around the limits of a table, marks, spaces, ill-formed parts.
+    pub(crate) fn text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop::sample::select(vec![
+            "a",
+            "B",
+            "the",
+            "The",
+            "7",
+            "_",
+            "'",
+            "\"",
+            ".",
+            ":",
+            ",",
+            " ",
+            "  ",
+            "\t",
+            "\n",
+            "\r\n",
+            "-",
+            "é",
+            "É",
+            "\u{301}",
+            "\u{200D}",
+            "\u{3000}",
+            "א",
+            "カ",
+            "一",
+            "\u{85}",
+            "\0",
+            "\u{2019}",
+            "Σ",
+            "İ",
+            "internationalisation",
+            "ab1_cd2_ef3_gh4_",
+        ]);
+        let bytes = prop_oneof![
+            12 => piece.prop_map(|piece| piece.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 1..4),
+            1 => (1_usize..80).prop_map(|length| vec![b'w'; length]),
+        ];
+        prop::collection::vec(bytes, 0..120).prop_map(|pieces| pieces.concat())
+    }
+
+    fn settings() -> impl Strategy<Value = CountSettings> {
+        (prop::sample::select(&WordMode::ALL[..]), any::<bool>())
+            .prop_map(|(words, keep_case)| CountSettings::new(words, keep_case))
+    }
+
+    fn check(text: &[u8], settings: CountSettings, split: usize, options: &CountOptions) {
+        let expected = oracle::count(text, settings);
+        // A cut at a line feed is a cut between files too.
+        let split = text[..split.min(text.len())]
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("1"), &text[..split]).unwrap();
+        std::fs::write(root.path().join("2"), &text[split..]).unwrap();
+        let found = find_inputs(&[root.path().to_owned()]).unwrap();
+        let (counts, failures) = count_files(&found.files, options, &|_| ()).unwrap();
+        assert!(failures.is_empty());
+        assert_eq!(counts.top(0, &Filters::default()), oracle::rows(&expected));
+        let totals = counts.totals();
+        assert_eq!(totals.bytes, text.len() as u64);
+        assert_eq!(totals.words, expected.values().sum::<u64>());
+        assert_eq!(totals.distinct, expected.len() as u64);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 400 }))]
+
+        #[test]
+        fn any_chunks_threads_files_and_ways_of_reading_give_the_answer_of_the_oracle(
+            text in text(),
+            settings in settings(),
+            split in 0_usize..400,
+            threads in 1_usize..=8,
+            chunk_bytes in prop_oneof![1_u64..70, Just(1 << 20)],
+            io in prop::sample::select(vec![IoMode::Mmap, IoMode::Read, IoMode::Auto]),
+        ) {
+            let options = CountOptions {
+                settings,
+                threads,
+                io,
+                slice: true,
+                chunk_bytes: Some(chunk_bytes),
+            };
+            check(&text, settings, split, &options);
+        }
+
+        #[test]
+        fn bytes_in_memory_are_counted_as_files_are(text in text(), settings in settings()) {
+            let counts = count_bytes(&text, settings);
+            prop_assert_eq!(
+                counts.top(0, &Filters::default()),
+                oracle::rows(&oracle::count(&text, settings))
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_shrinks_while_it_is_counted_is_an_error() {
+        for io in [IoMode::Mmap, IoMode::Read] {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join("text");
+            std::fs::write(&path, b"some words\n".repeat(10_000)).unwrap();
+            let found = find_inputs(std::slice::from_ref(&path)).unwrap();
+            let options = CountOptions {
+                threads: 1,
+                io,
+                chunk_bytes: Some(4096),
+                ..CountOptions::new(CountSettings::default())
+            };
+            let result = count_files(&found.files, &options, &|_| {
+                let file = std::fs::OpenOptions::new().write(true).open(&path);
+                file.unwrap().set_len(20).unwrap();
+            });
+            match result {
+                Err(CountError::Shrunk {
+                    bytes_opened,
+                    bytes_now,
+                    ..
+                }) => {
+                    assert_eq!((bytes_opened, bytes_now), (110_000, 20));
+                }
+                other => panic!("{io:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_shrinks_and_grows_again_is_an_error_when_mapped() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("text");
+        std::fs::write(&path, b"some words\n".repeat(10_000)).unwrap();
+        let found = find_inputs(std::slice::from_ref(&path)).unwrap();
+        let options = CountOptions {
+            threads: 1,
+            io: IoMode::Mmap,
+            chunk_bytes: Some(4096),
+            ..CountOptions::new(CountSettings::default())
+        };
+        let first = AtomicBool::new(true);
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        let result = count_files(&found.files, &options, &|_| {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            if first.swap(false, Ordering::Relaxed) {
+                file.set_len(20).unwrap();
+            } else if calls.fetch_add(1, Ordering::Relaxed) == 3 {
+                file.set_len(200_000).unwrap();
+            }
+        });
+        assert!(
+            matches!(result, Err(CountError::Shrunk { .. })),
+            "{result:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_grows_is_counted_as_it_was_opened() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("text");
+        std::fs::write(&path, b"some words\n".repeat(1000)).unwrap();
+        let found = find_inputs(std::slice::from_ref(&path)).unwrap();
+        let options = CountOptions {
+            threads: 1,
+            chunk_bytes: Some(4096),
+            ..CountOptions::new(CountSettings::default())
+        };
+        let (counts, _) = count_files(&found.files, &options, &|_| {
+            std::fs::write(&path, b"some words\n".repeat(2000)).unwrap();
+        })
+        .unwrap();
+        assert_eq!(counts.totals().words, 2000);
+    }
+
+    #[test]
+    fn files_that_fail_add_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let text = root.path().join("text");
+        std::fs::write(&text, b"a b\n".repeat(5000)).unwrap();
+        let utf16 = root.path().join("utf16");
+        std::fs::write(&utf16, b"\xFF\xFEa\0".repeat(5000)).unwrap();
+        let named = [utf16.clone(), text, PathBuf::from("/proc/self/mem")];
+        let found = find_inputs(&named).unwrap();
+        let options = CountOptions {
+            threads: 2,
+            chunk_bytes: Some(4096),
+            ..CountOptions::new(CountSettings::default())
+        };
+        let (counts, failures) = count_files(&found.files, &options, &|_| ()).unwrap();
+        assert_eq!(failures.len(), 2);
+        assert_eq!(failures[0].path, utf16);
+        let totals = counts.totals();
+        assert_eq!(
+            (totals.words, totals.bytes, totals.inputs),
+            (10_000, 20_000, 1)
+        );
+    }
+}

@@ -5,6 +5,8 @@
 mod format;
 mod merge;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use format::{PartialError, Totals, VERSION};
