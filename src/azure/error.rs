@@ -80,6 +80,14 @@ impl ServiceError {
         })
     }
 
+    /// A thing that is not there, found out on this side.
+    pub(crate) fn missing(operation: &str, url: &url::Url, code: &str, message: &str) -> Self {
+        let mut error = Self::local(ErrorKind::Refused, operation, url, message.to_owned());
+        error.0.status = Some(404);
+        error.0.code = Some(code.to_owned());
+        error
+    }
+
     /// The same error with `source` as its cause.
     #[must_use]
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

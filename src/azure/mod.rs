@@ -14,6 +14,7 @@ pub mod http_date;
 pub mod refusal;
 pub mod retry;
 pub mod sas;
+pub mod storage;
 pub mod transport;
 
 pub use auth::{KeyError, SharedKey};

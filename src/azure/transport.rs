@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::azure::auth::{Dialect, SharedKey};
@@ -162,29 +163,20 @@ impl Transport {
     /// # Errors
     /// [`ServiceError`] of the last try.
     pub async fn send(&self, request: &Request) -> Result<Answer> {
-        let mut answer = self
-            .repeat(request, async |request| {
-                let read = async {
-                    let response = self.exchange(request).await?;
-                    self.read_whole(request, response).await
-                };
-                match tokio::time::timeout(ATTEMPT_MAX, read).await {
-                    Ok(result) => result,
-                    Err(elapsed) => {
-                        let message = format!("no whole answer within {} s", ATTEMPT_MAX.as_secs());
-                        let mut error = parts(request, ErrorKind::NotAnswered, message);
-                        error.source = Some(elapsed.into());
-                        Err(Box::new(Trouble {
-                            failure: Failure::NoAnswer,
-                            error,
-                            retry_after: None,
-                        }))
-                    }
-                }
-            })
-            .await?;
-        answer.0.attempts = answer.1;
-        Ok(answer.0)
+        let begun = clock::instant();
+        let mut attempts = 1;
+        loop {
+            let read = async {
+                let response = self.exchange(request).await?;
+                self.read_whole(request, response).await
+            };
+            let outcome = tokio::time::timeout(ATTEMPT_MAX, read).await;
+            match outcome.unwrap_or_else(|elapsed| Err(out_of_time(request, elapsed))) {
+                Ok(answer) => return Ok(Answer { attempts, ..answer }),
+                Err(trouble) => self.wait_or_fail(trouble, attempts, begun).await?,
+            }
+            attempts += 1;
+        }
     }
 
     /// Sends `request` until it is answered with success or may not be repeated; the body is the caller's to read.
@@ -192,41 +184,38 @@ impl Transport {
     /// # Errors
     /// [`ServiceError`] of the last try.
     pub async fn open(&self, request: &Request) -> Result<Opened> {
-        let (response, _) = self
-            .repeat(request, async |request| self.exchange(request).await)
-            .await?;
-        Ok(Opened { response })
+        let begun = clock::instant();
+        let mut attempts = 1;
+        loop {
+            match self.exchange(request).await {
+                Ok(response) => return Ok(Opened { response }),
+                Err(trouble) => self.wait_or_fail(trouble, attempts, begun).await?,
+            }
+            attempts += 1;
+        }
     }
 
-    async fn repeat<T>(
+    /// Waits until the next try, or gives the error of the last one.
+    async fn wait_or_fail(
         &self,
-        request: &Request,
-        attempt: impl AsyncFn(&Request) -> std::result::Result<T, Box<Trouble>>,
-    ) -> Result<(T, u32)> {
-        let begun = clock::instant();
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            let mut trouble = match attempt(request).await {
-                Ok(value) => return Ok((value, attempts)),
-                Err(trouble) => trouble,
-            };
-            let elapsed = begun.elapsed();
-            let delay = is_retryable(trouble.failure, self.met.load(Ordering::Relaxed))
-                .then(|| {
-                    self.retry
-                        .delay(attempts, elapsed, trouble.retry_after, rand::random())
-                })
-                .flatten();
-            match delay {
-                Some(delay) => clock::sleep(delay).await,
-                None => {
-                    trouble.error.attempts = attempts;
-                    trouble.error.elapsed = elapsed;
-                    return Err(ServiceError::new(trouble.error));
-                }
-            }
-        }
+        mut trouble: Box<Trouble>,
+        attempts: u32,
+        begun: Instant,
+    ) -> Result<()> {
+        let elapsed = begun.elapsed();
+        let delay = is_retryable(trouble.failure, self.met.load(Ordering::Relaxed))
+            .then(|| {
+                self.retry
+                    .delay(attempts, elapsed, trouble.retry_after, rand::random())
+            })
+            .flatten();
+        let Some(delay) = delay else {
+            trouble.error.attempts = attempts;
+            trouble.error.elapsed = elapsed;
+            return Err(ServiceError::new(trouble.error));
+        };
+        clock::sleep(delay).await;
+        Ok(())
     }
 
     /// One try: dates, signs, sends, and reads the body only of a refusal.
@@ -346,6 +335,17 @@ fn parts(request: &Request, kind: ErrorKind, message: String) -> Parts {
         elapsed: Duration::ZERO,
         source: None,
     }
+}
+
+fn out_of_time(request: &Request, elapsed: tokio::time::error::Elapsed) -> Box<Trouble> {
+    let message = format!("no whole answer within {} s", ATTEMPT_MAX.as_secs());
+    let mut error = parts(request, ErrorKind::NotAnswered, message);
+    error.source = Some(elapsed.into());
+    Box::new(Trouble {
+        failure: Failure::NoAnswer,
+        error,
+        retry_after: None,
+    })
 }
 
 fn unanswered(request: &Request, error: reqwest::Error) -> Box<Trouble> {
