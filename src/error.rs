@@ -4,6 +4,8 @@
 
 use std::fmt::Display;
 
+use kernel::error::CountError;
+
 use crate::exit::Exit;
 use crate::secret::redact;
 
@@ -62,6 +64,15 @@ impl Failure {
             Some(hint) => format!("error: {error}\nhint: {}", redact(hint)),
             None => format!("error: {error}"),
         }
+    }
+}
+
+impl From<CountError> for Failure {
+    /// A failure of the kernel, with the exit code that `topn` has for it.
+    fn from(error: CountError) -> Self {
+        let exit = error.exit().into();
+        let error = anyhow::Error::new(error);
+        Self::message(exit, format!("failed to {error:#}"))
     }
 }
 

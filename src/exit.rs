@@ -84,6 +84,21 @@ impl Exit {
     }
 }
 
+impl From<kernel::exit::Exit> for Exit {
+    /// The exit of the kernel's command line, under the same number.
+    fn from(exit: kernel::exit::Exit) -> Self {
+        use kernel::exit::Exit as Kernel;
+        match exit {
+            Kernel::Done => Self::Done,
+            Kernel::Other => Self::Other,
+            Kernel::Usage => Self::Usage,
+            Kernel::NotFound => Self::NotFound,
+            Kernel::InputsFailed => Self::Incomplete,
+            Kernel::LocalFiles => Self::LocalIo,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
@@ -108,6 +123,13 @@ Exit codes:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_exits_with_the_same_numbers() {
+        for exit in kernel::exit::Exit::ALL {
+            assert_eq!(Exit::from(exit).code(), exit.number());
+        }
+    }
 
     #[test]
     fn the_help_text_lists_every_code_with_its_meaning() {

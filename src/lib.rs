@@ -3,6 +3,7 @@
 //! The orchestrator as a library, for its own binary and tests. Words are counted by the crate `kernel`.
 
 pub mod azure;
+pub mod cli;
 pub mod clock;
 pub mod commands;
 #[cfg(feature = "emulator")]
@@ -11,5 +12,6 @@ pub mod error;
 pub mod exit;
 pub mod plan;
 pub mod progress;
+pub mod quantity;
 pub mod secret;
 pub mod settings;

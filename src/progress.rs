@@ -76,7 +76,7 @@ impl Narrator {
         }
     }
 
-    /// A step of the run begins or has something to say; `number` is 1 to [`STEPS`].
+    /// A step of the run begins or has something to say; `number` is 1 to [`STEPS`], or 0 before the first.
     pub fn step(&self, number: u8, name: &str, text: impl Display) {
         if self.verbosity == Verbosity::Quiet {
             return;
@@ -84,6 +84,7 @@ impl Narrator {
         match self.mode {
             ProgressMode::None => {}
             ProgressMode::Json => self.json("step", Some((number, name)), &text.to_string()),
+            _ if number == 0 => self.line(&format!("{:>7}      {name:<10} {text}", self.elapsed())),
             _ => self.line(&format!(
                 "{:>7}  {number}/{STEPS} {name:<10} {text}",
                 self.elapsed()
@@ -164,14 +165,15 @@ pub enum Unit {
     Tasks,
 }
 
-/// `duration` for people: `850 ms`, `12.3 s`, `4 m 05 s`.
+/// `duration` for people: `850 ms`, `12.3 s`, `4 m 05 s`, `2 h 00 m`.
 #[must_use]
 pub fn seconds(duration: Duration) -> String {
     let ms = duration.as_millis();
     match ms {
         0..1000 => format!("{ms} ms"),
         1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-        _ => format!("{} m {:02} s", ms / 60_000, ms % 60_000 / 1000),
+        60_000..3_600_000 => format!("{} m {:02} s", ms / 60_000, ms % 60_000 / 1000),
+        _ => format!("{} h {:02} m", ms / 3_600_000, ms % 3_600_000 / 60_000),
     }
 }
 
@@ -200,6 +202,7 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(850)), "850 ms");
         assert_eq!(seconds(Duration::from_millis(12_345)), "12.3 s");
         assert_eq!(seconds(Duration::from_secs(245)), "4 m 05 s");
+        assert_eq!(seconds(Duration::from_secs(7260)), "2 h 01 m");
         assert_eq!(size(17), "17 B");
         assert_eq!(size(1023), "1023 B");
         assert_eq!(size(1024), "1.0 KiB");

@@ -2,10 +2,8 @@
 //!
 //! The only place that reads the environment. It talks to nobody: whether a key is right is found out by `azure`.
 
-use std::path::PathBuf;
-
-use url::Url;
-
+use crate::azure::storage::{ConnectionError, StorageAccount};
+use crate::azure::{Endpoint, EndpointError, KeyError, SharedKey};
 use crate::secret::Secret;
 
 /// Reads one variable of the environment; `None` when it is not set or empty.
@@ -23,15 +21,13 @@ pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// One service: where it is, whose it is, and its key.
+/// One service: where it is, and whose key signs.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// `https://…`, or `http://…` on loopback; without a trailing slash.
-    pub endpoint: String,
-    /// The account's name.
-    pub name: String,
-    /// The account's shared key, in Base64.
-    pub key: Secret,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// The account and its shared key.
+    pub key: SharedKey,
 }
 
 /// Batch and Storage of a run.
@@ -47,7 +43,30 @@ impl Services {
     /// Whether the nodes are on this machine: only then may any program be staged.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        is_loopback(&self.batch.endpoint)
+        self.batch.endpoint.is_loopback()
+    }
+}
+
+impl Account {
+    /// The account `name` with `key` at `endpoint`.
+    ///
+    /// # Errors
+    /// [`SettingsError::Endpoint`] or [`SettingsError::Key`].
+    pub fn named(endpoint: &str, name: &str, key: &Secret) -> Result<Self, SettingsError> {
+        Ok(Self {
+            endpoint: Endpoint::parse(endpoint)?,
+            key: SharedKey::parse(name, key)?,
+        })
+    }
+
+    /// The same, with the name that the endpoint carries unless `name` says it.
+    fn new(endpoint: &str, name: Option<&str>, key: &str) -> Result<Self, SettingsError> {
+        let endpoint = Endpoint::parse(endpoint)?;
+        let key = SharedKey::parse(
+            name.map_or_else(|| endpoint.account(), Ok)?,
+            &Secret::new(key),
+        )?;
+        Ok(Self { endpoint, key })
     }
 }
 
@@ -85,7 +104,7 @@ pub struct ServiceArgs {
 }
 
 /// Why the settings do not say where a run takes place.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// Two variables of the same rank have different values.
     #[error("{first} and {second} are both set and differ")]
@@ -103,20 +122,15 @@ pub enum SettingsError {
         /// Where it can be set.
         how: &'static str,
     },
-    /// An endpoint is no URL of an accepted kind.
-    #[error("endpoint `{endpoint}`: {why}")]
-    Endpoint {
-        /// As it was given, without its query.
-        endpoint: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
+    /// An endpoint is no URL of an accepted kind, or names no account.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// A key is not one; it is not shown.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A connection string cannot be read; its text may hold a key and is not shown.
-    #[error("AZURE_STORAGE_CONNECTION_STRING: {why}")]
-    ConnectionString {
-        /// What is wrong with it.
-        why: &'static str,
-    },
+    #[error("AZURE_STORAGE_CONNECTION_STRING: {0}")]
+    Connection(#[from] ConnectionError),
 }
 
 impl ServiceArgs {
@@ -141,7 +155,6 @@ impl ServiceArgs {
                 },
             )?,
         };
-        let endpoint = checked_endpoint(&endpoint)?;
         let name = match &self.batch_account {
             Some(name) => Some(name.clone()),
             None => one_of(
@@ -149,12 +162,6 @@ impl ServiceArgs {
                 &["AZURE_BATCH_ACCOUNT", "AZURE_BATCH_ACCOUNT_NAME"],
             )?,
         };
-        let name = name
-            .or_else(|| first_label(&endpoint))
-            .ok_or(SettingsError::Missing {
-                what: "Batch account name",
-                how: "--batch-account or AZURE_BATCH_ACCOUNT",
-            })?;
         let key = one_of(
             environment,
             &["AZURE_BATCH_ACCESS_KEY", "AZURE_BATCH_ACCOUNT_KEY"],
@@ -163,11 +170,7 @@ impl ServiceArgs {
             what: "Batch key",
             how: "AZURE_BATCH_ACCESS_KEY in the environment",
         })?;
-        Ok(Account {
-            endpoint,
-            name,
-            key: Secret::new(key),
-        })
+        Account::new(&endpoint, name.as_deref(), &key)
     }
 
     fn storage(&self, environment: Environment<'_>) -> Result<Account, SettingsError> {
@@ -188,22 +191,22 @@ impl ServiceArgs {
         {
             return self.read_connection_string(&text, named);
         }
-        let endpoint = self.storage_endpoint.clone();
-        let name = named.or_else(|| endpoint.as_deref().and_then(account_in_storage_endpoint));
-        let name = name.ok_or(SettingsError::Missing {
-            what: "storage account name",
-            how: "--storage-account or AZURE_STORAGE_ACCOUNT",
-        })?;
-        let endpoint = endpoint.unwrap_or_else(|| format!("https://{name}.blob.core.windows.net"));
         let key = key.ok_or(SettingsError::Missing {
             what: "storage key",
             how: "AZURE_STORAGE_KEY or AZURE_STORAGE_CONNECTION_STRING in the environment",
         })?;
-        Ok(Account {
-            endpoint: checked_endpoint(&endpoint)?,
-            name,
-            key: Secret::new(key),
-        })
+        let endpoint = match (&self.storage_endpoint, &named) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(name)) => format!("https://{name}.blob.core.windows.net"),
+            (None, None) => {
+                let how = "--storage-account or AZURE_STORAGE_ACCOUNT";
+                return Err(SettingsError::Missing {
+                    what: "storage account name",
+                    how,
+                });
+            }
+        };
+        Account::new(&endpoint, named.as_deref(), &key)
     }
 
     fn read_connection_string(
@@ -211,43 +214,18 @@ impl ServiceArgs {
         text: &str,
         named: Option<String>,
     ) -> Result<Account, SettingsError> {
-        let fail = |why| Err(SettingsError::ConnectionString { why });
-        let mut parts = std::collections::BTreeMap::new();
-        for part in text.split(';').filter(|part| !part.trim().is_empty()) {
-            let Some((name, value)) = part.split_once('=') else {
-                return fail("a part has no `=`");
-            };
-            parts.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
+        let StorageAccount { mut endpoint, key } =
+            StorageAccount::from_connection_string(&Secret::new(text))?;
+        if named.is_some_and(|named| named != key.account()) {
+            return Err(SettingsError::Disagree {
+                first: "AZURE_STORAGE_CONNECTION_STRING",
+                second: "the name of the storage account",
+            });
         }
-        let Some(name) = parts.get("accountname").cloned() else {
-            return fail("it has no AccountName");
-        };
-        let Some(key) = parts.get("accountkey").cloned() else {
-            return fail("it has no AccountKey");
-        };
-        if named.is_some_and(|named| named != name) {
-            return fail(
-                "its AccountName differs from the storage account that is named otherwise",
-            );
+        if let Some(flag) = &self.storage_endpoint {
+            endpoint = Endpoint::parse(flag)?;
         }
-        let endpoint = match (&self.storage_endpoint, parts.get("blobendpoint")) {
-            (Some(flag), _) => flag.clone(),
-            (None, Some(endpoint)) => endpoint.clone(),
-            (None, None) => {
-                let protocol = parts
-                    .get("defaultendpointsprotocol")
-                    .map_or("https", String::as_str);
-                let suffix = parts
-                    .get("endpointsuffix")
-                    .map_or("core.windows.net", String::as_str);
-                format!("{protocol}://{name}.blob.{suffix}")
-            }
-        };
-        Ok(Account {
-            endpoint: checked_endpoint(&endpoint)?,
-            name,
-            key: Secret::new(key),
-        })
+        Ok(Account { endpoint, key })
     }
 }
 
@@ -273,85 +251,6 @@ fn one_of(
         }
     }
     Ok(found.map(|(_, value)| value))
-}
-
-/// Adds a missing scheme, takes away trailing slashes, and refuses plain http away from loopback.
-fn checked_endpoint(text: &str) -> Result<String, SettingsError> {
-    let shown = text.split('?').next().unwrap_or_default().to_owned();
-    let fail = |why| {
-        Err(SettingsError::Endpoint {
-            endpoint: shown.clone(),
-            why,
-        })
-    };
-    let text = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("https://{text}")
-    };
-    let Ok(url) = Url::parse(&text) else {
-        return fail("not a URL");
-    };
-    if url.host_str().is_none_or(str::is_empty) {
-        return fail("no host");
-    }
-    if url.query().is_some()
-        || url.fragment().is_some()
-        || !url.username().is_empty()
-        || url.password().is_some()
-    {
-        return fail(
-            "only scheme, host, port and path are allowed; secrets come from the environment",
-        );
-    }
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&text) => {}
-        "http" => return fail("plain http is accepted for loopback only"),
-        _ => return fail("neither https nor http"),
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}
-
-/// Whether `endpoint` is a URL whose host is a loopback address or `localhost`.
-#[must_use]
-pub fn is_loopback(endpoint: &str) -> bool {
-    match Url::parse(endpoint).ok().as_ref().and_then(Url::host) {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-/// The first label of a host name: the account's name in `https://ACCOUNT.REGION.batch.azure.com`.
-fn first_label(endpoint: &str) -> Option<String> {
-    let url = Url::parse(endpoint).ok()?;
-    match url.host()? {
-        url::Host::Domain(name) => name.split_once('.').map(|(label, _)| label.to_owned()),
-        url::Host::Ipv4(_) | url::Host::Ipv6(_) => None,
-    }
-}
-
-/// The account in a Blob endpoint: the first label of its host, or the path on loopback.
-fn account_in_storage_endpoint(endpoint: &str) -> Option<String> {
-    let url = Url::parse(endpoint).ok()?;
-    let in_path = url.path().trim_matches('/');
-    if in_path.is_empty() {
-        first_label(endpoint)
-    } else {
-        Some(in_path.to_owned())
-    }
-}
-
-/// The directory below which runs keep their records: `$XDG_STATE_HOME/fanout` or `~/.local/state/fanout`.
-#[must_use]
-pub fn state_directory(environment: Environment<'_>) -> Option<PathBuf> {
-    let state = environment("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    let home = || environment("HOME").map(|home| PathBuf::from(home).join(".local/state"));
-    state.or_else(home).map(|state| state.join("fanout"))
 }
 
 #[cfg(test)]
@@ -385,15 +284,15 @@ mod tests {
         };
         let services = resolve(&args, &KEYS).unwrap();
         assert_eq!(
-            services.batch.endpoint,
+            services.batch.endpoint.to_string(),
             "https://words.westeurope.batch.azure.com"
         );
-        assert_eq!(services.batch.name, "words");
+        assert_eq!(services.batch.key.account(), "words");
         assert_eq!(
-            services.storage.endpoint,
+            services.storage.endpoint.to_string(),
             "http://127.0.0.1:10000/devstoreaccount1"
         );
-        assert_eq!(services.storage.name, "devstoreaccount1");
+        assert_eq!(services.storage.key.account(), "devstoreaccount1");
         assert!(!services.is_loopback());
     }
 
@@ -409,9 +308,12 @@ mod tests {
             ("AZURE_STORAGE_ACCOUNT", "fromenv"),
         ]);
         let services = resolve(&args, &set).unwrap();
-        assert_eq!(services.batch.endpoint, "https://b.west.batch.azure.com");
         assert_eq!(
-            services.storage.endpoint,
+            services.batch.endpoint.to_string(),
+            "https://b.west.batch.azure.com"
+        );
+        assert_eq!(
+            services.storage.endpoint.to_string(),
             "https://fromflag.blob.core.windows.net"
         );
     }
@@ -448,29 +350,20 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_only_and_no_secret_is_taken_from_a_url() {
-        for (endpoint, why) in [
-            ("http://words.batch.azure.com", "loopback only"),
-            (
-                "https://user:pw@words.batch.azure.com",
-                "secrets come from the environment",
-            ),
-            (
-                "https://words.batch.azure.com?sig=abc",
-                "secrets come from the environment",
-            ),
-            ("ftp://words", "neither https nor http"),
-            ("https://", "not a URL"),
+        for endpoint in [
+            "http://words.batch.azure.com",
+            "https://user:pw@words.batch.azure.com",
+            "https://words.batch.azure.com?sig=abc",
+            "ftp://words",
+            "https://",
         ] {
             let args = ServiceArgs {
                 batch_endpoint: Some(endpoint.to_owned()),
                 ..ServiceArgs::default()
             };
             let error = resolve(&args, &KEYS).unwrap_err().to_string();
-            assert!(error.contains(why), "{endpoint}: {error}");
-            assert!(!error.contains("abc"), "{error}");
-        }
-        for endpoint in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"] {
-            assert_eq!(checked_endpoint(endpoint).as_deref(), Ok(endpoint));
+            assert!(error.starts_with("endpoint `"), "{endpoint}: {error}");
+            assert!(!error.contains("abc") && !error.contains("pw@"), "{error}");
         }
     }
 
@@ -486,15 +379,17 @@ mod tests {
             resolve(&ServiceArgs::default(), &set)
         };
         let services = with(
-            "DefaultEndpointsProtocol=http;AccountName=dev;AccountKey=c2VjcmV0==;BlobEndpoint=http://127.0.0.1:1/dev;",
+            "DefaultEndpointsProtocol=http;AccountName=dev;AccountKey=c2VjcmV0;BlobEndpoint=http://127.0.0.1:1/dev;",
         )
         .unwrap();
-        assert_eq!(services.storage.endpoint, "http://127.0.0.1:1/dev");
-        assert_eq!(services.storage.key.expose(), "c2VjcmV0==");
+        assert_eq!(
+            services.storage.endpoint.to_string(),
+            "http://127.0.0.1:1/dev"
+        );
         let services =
             with("AccountName=a;AccountKey=c2VjcmV0;EndpointSuffix=core.chinacloudapi.cn").unwrap();
         assert_eq!(
-            services.storage.endpoint,
+            services.storage.endpoint.to_string(),
             "https://a.blob.core.chinacloudapi.cn"
         );
         for bad in [

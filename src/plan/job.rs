@@ -141,11 +141,11 @@ fn program_path(run: &RunId) -> String {
 ///
 /// It is renamed into place, so that a start task that is repeated never leaves half a program.
 fn start_command_line(run: &RunId, program_sha256: &str) -> String {
-    let path = program_path(run);
     format!(
-        "/bin/sh -c 'set -e; echo \"{program_sha256}  {PROGRAM_NAME}\" | sha256sum -c -; \
-         mkdir -p \"$AZ_BATCH_NODE_SHARED_DIR/{run}\"; cp {PROGRAM_NAME} {path}.new; \
-         chmod 0755 {path}.new; mv {path}.new {path}; {path} --version'"
+        "/bin/sh -c 'set -e; d=\"$AZ_BATCH_NODE_SHARED_DIR/{run}\"; \
+         echo \"{program_sha256}  {PROGRAM_NAME}\" | sha256sum -c -; mkdir -p \"$d\"; \
+         cp {PROGRAM_NAME} \"$d/{PROGRAM_NAME}.new\"; chmod 0755 \"$d/{PROGRAM_NAME}.new\"; \
+         mv \"$d/{PROGRAM_NAME}.new\" \"$d/{PROGRAM_NAME}\"; \"$d/{PROGRAM_NAME}\" --version'"
     )
 }
 

@@ -5,10 +5,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::output::{columns, default_format};
 use crate::error::CountError;
 use crate::input::IoMode;
 use crate::progress::ProgressMode;
-use crate::render::Format;
+use crate::render::{Format, View};
 use crate::settings::{CountSettings, Filters, StopWords, WordMode};
 
 /// The options that define an answer; `fanout submit` has them too.
@@ -80,6 +81,20 @@ impl AnswerArgs {
     #[must_use]
     pub fn settings(&self) -> CountSettings {
         CountSettings::new(self.words.unwrap_or_default(), self.keep_case)
+    }
+
+    /// How the answer is shown on this process's standard output.
+    #[must_use]
+    pub fn view(&self, settings: CountSettings, filters: &Filters) -> View {
+        View {
+            format: self.format.unwrap_or_else(default_format),
+            per_file: self.per_file,
+            columns: columns(),
+            settings,
+            top: self.top,
+            min_length: filters.min_length,
+            stop_words: filters.stop_words.len(),
+        }
     }
 
     /// What the top leaves out; reads the file of stop words.

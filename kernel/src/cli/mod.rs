@@ -8,5 +8,6 @@ mod program;
 mod run;
 
 pub use args::{AnswerArgs, CountArgs};
+pub use output::print;
 pub use program::topn;
 pub use run::run;

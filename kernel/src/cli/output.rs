@@ -46,8 +46,11 @@ pub(super) fn write_file(
         .map(drop)
 }
 
-/// Prints `answers`; a reader that closed standard output wants no more and is no failure.
-pub(super) fn print(view: &View, answers: &[Answer]) -> Result<(), CountError> {
+/// Prints `answers` to standard output; a reader that closed it wants no more and is no failure.
+///
+/// # Errors
+/// [`CountError::Answer`] when standard output takes no more for another reason.
+pub fn print(view: &View, answers: &[Answer]) -> Result<(), CountError> {
     let mut out = BufWriter::new(io::stdout().lock());
     let printed = render(&mut out, view, answers).and_then(|()| out.flush());
     match printed {
@@ -56,7 +59,7 @@ pub(super) fn print(view: &View, answers: &[Answer]) -> Result<(), CountError> {
     }
 }
 
-/// The form of an answer when none is asked for.
+/// The form of an answer when none is asked for: a table on a terminal, else tsv.
 pub(super) fn default_format() -> Format {
     if io::stdout().is_terminal() {
         Format::Table

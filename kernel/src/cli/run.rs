@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::args::CountArgs;
-use super::output::{columns, default_format, print, write_file, write_tutorial};
+use super::output::{print, write_file, write_tutorial};
 use crate::count::{CountOptions, count_files};
 use crate::counts::Counts;
 use crate::error::{CountError, InputFailure};
@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::input::{Found, InputFile, find_inputs};
 use crate::partial::{MergeOptions, PartialError, merge, merge_into};
 use crate::progress::Progress;
-use crate::render::{Answer, View};
+use crate::render::Answer;
 use crate::settings::{BatchIds, CountSettings, Filters};
 use crate::top::{Row, TopBuilder};
 
@@ -212,16 +212,7 @@ fn finish(
     if args.partial.is_some() {
         return Ok(());
     }
-    let view = View {
-        format: args.answer.format.unwrap_or_else(default_format),
-        per_file: args.answer.per_file,
-        columns: columns(),
-        settings,
-        top: args.answer.top,
-        min_length: filters.min_length,
-        stop_words: filters.stop_words.len(),
-    };
-    print(&view, answers)
+    print(&args.answer.view(settings, filters), answers)
 }
 
 fn shard_id(args: &CountArgs, partial: &Path) -> String {

@@ -1,0 +1,80 @@
+//! From a command line to the command that carries it out.
+
+use std::future::Future;
+
+use kernel::exit::Exit as KernelExit;
+
+use super::{clean, plan, submit};
+use crate::cli::{Cli, Command, SubmitArgs, TalkArgs};
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::progress::{Narrator, Verbosity};
+use crate::settings::{ServiceArgs, Services, process_environment};
+
+/// Carries out `cli`. Answers go to stdout, everything else to stderr.
+///
+/// # Errors
+/// What the process is to print and to exit with.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Count(args) => {
+            let exit: KernelExit = kernel::cli::run(&args);
+            Ok(exit.into())
+        }
+        Command::Plan(args) => plan::plan(&args, is_local(&args)),
+        Command::Submit(args) => {
+            let services = services_of(&args)?;
+            let narrator = narrator(&args.talk);
+            block_on(submit::submit(&args, services.as_ref(), &narrator))?
+        }
+        Command::Clean(args) => {
+            let services = resolve(&args.services)?;
+            let narrator = narrator(&args.talk);
+            block_on(clean::clean(&args.run, &services, &narrator))?
+        }
+    }
+}
+
+/// The services of a run; none when it takes place on an embedded one.
+fn services_of(args: &SubmitArgs) -> Result<Option<Services>, Failure> {
+    if is_local(args) {
+        Ok(None)
+    } else {
+        resolve(&args.services).map(Some)
+    }
+}
+
+#[cfg(feature = "emulator")]
+fn is_local(args: &SubmitArgs) -> bool {
+    args.local.is_some()
+}
+
+#[cfg(not(feature = "emulator"))]
+fn is_local(_: &SubmitArgs) -> bool {
+    false
+}
+
+fn resolve(args: &ServiceArgs) -> Result<Services, Failure> {
+    args.resolve(&process_environment)
+        .map_err(|error| Failure::new(Exit::Usage, error))
+}
+
+fn narrator(talk: &TalkArgs) -> Narrator {
+    let verbosity = match (talk.quiet, talk.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, false) => Verbosity::Normal,
+        (false, true) => Verbosity::Detailed,
+    };
+    Narrator::new(talk.progress, verbosity, &process_environment)
+}
+
+/// Runs `work` to its end. A thread that still waits for stdin does not keep the process.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::LocalIo, error).context("starting threads"))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
+}

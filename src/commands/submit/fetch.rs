@@ -1,0 +1,286 @@
+//! Step 7: the partials come back, are verified and added up, and the answer is printed.
+//!
+//! No answer from part of the data: a partial that is missing, foreign or short is an error. Reading and adding partials
+//! is the kernel's; which ones belong to the run is the plan's.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use kernel::cli::print;
+use kernel::partial::{MergeOptions, PartialReader, Totals, merge};
+use kernel::render::Answer;
+use kernel::top::TopBuilder;
+
+use super::autopsy::tail;
+use super::prepare::Prepared;
+use super::stage::from_transfer;
+use super::tutorial;
+use super::watch::FailedTask;
+use crate::azure::storage::{DownloadOptions, Storage};
+use crate::cli::SubmitArgs;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::plan::{PartialCheck, Shard, TaskOutput, check_partial};
+use crate::progress::{Narrator, Unit};
+
+/// Partials under way at once.
+const PARTIALS_PARALLEL: usize = 8;
+
+/// Failed tasks whose output is shown.
+const AUTOPSIES_MAX: usize = 3;
+
+/// The end of a failed task's output that is read: the whole of what `topn` ever prints.
+const OUTPUT_BYTES_MAX: usize = 1 << 20;
+
+/// Brings the answer of a run home.
+#[derive(Debug)]
+pub(super) struct Fetch<'a> {
+    /// The account.
+    pub(super) storage: &'a Storage,
+    /// What the user wants.
+    pub(super) args: &'a SubmitArgs,
+    /// What was planned.
+    pub(super) prepared: &'a Prepared,
+    /// Where progress is told.
+    pub(super) narrator: &'a Narrator,
+    /// Where partials are put; made here.
+    pub(super) directory: PathBuf,
+}
+
+impl Fetch<'_> {
+    /// Fetches, adds up and prints, unless tasks failed and that is not allowed.
+    ///
+    /// # Errors
+    /// Exit 5 for failed tasks or partials that are not those of the plan, 9 when the answer cannot be written.
+    pub(super) async fn answer(&self, failed: Vec<FailedTask>) -> Result<Exit, Failure> {
+        if !failed.is_empty() {
+            let report = self.report(&failed).await;
+            if !self.args.answer.allow_partial || failed.len() == self.prepared.plan.tasks.len() {
+                return Err(Failure::message(Exit::Incomplete, report)
+                    .hint("with --allow-partial there is an answer from the other tasks, if there are any"));
+            }
+            self.narrator.warn(report);
+        }
+        let lost: HashSet<u64> = failed.iter().map(|task| task.id).collect();
+        let shards: Vec<&Shard> = self
+            .prepared
+            .plan
+            .shards
+            .iter()
+            .filter(|shard| !lost.contains(&shard.number))
+            .collect();
+        self.narrator
+            .step(7, "fetch", format_args!("{} partials", shards.len()));
+        std::fs::create_dir_all(&self.directory).map_err(|error| {
+            Failure::new(Exit::LocalIo, error).context("creating a directory for partials")
+        })?;
+        let bar = self.narrator.bar("fetch", shards.len() as u64, Unit::Tasks);
+        stream::iter(&shards)
+            .map(|shard| async {
+                let fetched = self.partial(shard).await;
+                bar.inc(1);
+                fetched
+            })
+            .buffer_unordered(PARTIALS_PARALLEL)
+            .try_collect::<()>()
+            .await?;
+        bar.finish_and_clear();
+        if let Some(directory) = &self.args.tutorial_output {
+            tutorial::fetch(self.storage, self.prepared, &shards, directory).await?;
+        }
+        self.merge_and_print(&shards).await?;
+        let complete = failed.is_empty() && self.prepared.left_out.is_empty();
+        Ok(if complete {
+            Exit::Done
+        } else {
+            Exit::Incomplete
+        })
+    }
+
+    /// Downloads the partial of `shard` and checks every byte and number of it.
+    async fn partial(&self, shard: &Shard) -> Result<(), Failure> {
+        let run = &self.prepared.plan.run;
+        let number = shard.number;
+        let name = TaskOutput::Partial.blob_path(number);
+        let path = self.path_of(number);
+        let options = DownloadOptions {
+            parallel: 2,
+            ..DownloadOptions::default()
+        };
+        let doing = move || format!("fetching the partial of task {number}");
+        self.storage
+            .download(&run.out_container(), &name, &path, options, &|_| ())
+            .await
+            .map_err(|error| from_transfer(error).context(doing()))?;
+        let checked = tokio::task::spawn_blocking(move || read_partial(&path)).await;
+        let check = checked
+            .map_err(anyhow::Error::new)
+            .and_then(|read| read)
+            .map_err(|error| Failure::new(Exit::Incomplete, error).context(doing()))?;
+        check_partial(run, shard, &check).map_err(|error| Failure::new(Exit::Incomplete, error))
+    }
+
+    fn path_of(&self, number: u64) -> PathBuf {
+        self.directory.join(number.to_string())
+    }
+
+    /// Adds up, per file first where that is wanted, and prints.
+    async fn merge_and_print(&self, shards: &[&Shard]) -> Result<(), Failure> {
+        let merges = self.merges(shards);
+        let work = move || {
+            merges
+                .into_iter()
+                .map(Merge::answer)
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let answers = tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Failure::new(Exit::Other, error).context("adding up"))??;
+        if let Some(Answer { totals, .. }) = answers.last() {
+            let Totals {
+                words,
+                distinct,
+                inputs,
+                ..
+            } = totals;
+            self.narrator.step(
+                7,
+                "merge",
+                format_args!("{words} words, {distinct} different, in {inputs} files"),
+            );
+        }
+        print(
+            &self
+                .args
+                .answer
+                .view(self.prepared.settings, &self.prepared.filters),
+            &answers,
+        )?;
+        Ok(())
+    }
+
+    /// What is added up: each file that has all its shards, where that is wanted, then the whole.
+    fn merges(&self, shards: &[&Shard]) -> Vec<Merge> {
+        let mut merges = Vec::new();
+        if self.args.answer.per_file {
+            let fetched: HashSet<u64> = shards.iter().map(|shard| shard.number).collect();
+            // Each shard has one file, and the shards of a file follow each other.
+            let file_of = |shard: &Shard| shard.pieces.first().map(|piece| piece.file_index);
+            for own in self
+                .prepared
+                .plan
+                .shards
+                .chunk_by(|a, b| file_of(a) == file_of(b))
+            {
+                let is_fetched = |shard: &&Shard| fetched.contains(&shard.number);
+                let own_fetched: Vec<&Shard> = own.iter().filter(is_fetched).collect();
+                let Some(index) = own
+                    .first()
+                    .and_then(file_of)
+                    .filter(|_| own_fetched.len() == own.len())
+                else {
+                    // A file that lost a slice has no answer of its own.
+                    continue;
+                };
+                let path = self.prepared.files[index]
+                    .file
+                    .path
+                    .as_os_str()
+                    .as_bytes()
+                    .to_vec();
+                merges.push(self.merge(&own_fetched, Some(path)));
+            }
+        }
+        merges.push(self.merge(shards, None));
+        merges
+    }
+
+    fn merge(&self, shards: &[&Shard], file: Option<Vec<u8>>) -> Merge {
+        Merge {
+            file,
+            paths: shards
+                .iter()
+                .map(|shard| self.path_of(shard.number))
+                .collect(),
+            expected: shards
+                .iter()
+                .map(|shard| self.prepared.plan.run.shard_id(shard.number))
+                .collect(),
+            top: TopBuilder::new(self.args.answer.top, self.prepared.filters.clone()),
+            temp_dir: self.directory.clone(),
+        }
+    }
+
+    /// What failed, with the end of what the first few printed.
+    async fn report(&self, failed: &[FailedTask]) -> String {
+        let plan = &self.prepared.plan;
+        let mut text = format!("{} of {} tasks failed", failed.len(), plan.tasks.len());
+        for task in failed.iter().take(AUTOPSIES_MAX) {
+            text = format!("{text}\n  task {}: {}", task.id, task.cause);
+            for stream in ["stdout.txt", "stderr.txt"] {
+                let name = format!("{}/{stream}", TaskOutput::Streams.blob_path(task.id));
+                let printed = self
+                    .storage
+                    .get_blob(&plan.run.out_container(), &name, OUTPUT_BYTES_MAX)
+                    .await;
+                if let Ok(Some(bytes)) = printed {
+                    text.push_str(&tail(stream, &bytes).replace('\n', "\n  "));
+                }
+            }
+        }
+        if failed.len() > AUTOPSIES_MAX {
+            text = format!("{text}\n  and {} more", failed.len() - AUTOPSIES_MAX);
+        }
+        text
+    }
+}
+
+/// Partials that are added up into one answer.
+#[derive(Debug)]
+struct Merge {
+    file: Option<Vec<u8>>,
+    paths: Vec<PathBuf>,
+    expected: Vec<String>,
+    top: TopBuilder,
+    temp_dir: PathBuf,
+}
+
+impl Merge {
+    fn answer(mut self) -> Result<Answer, Failure> {
+        let options = MergeOptions {
+            expected: Some(&self.expected),
+            temp_dir: &self.temp_dir,
+            ..MergeOptions::default()
+        };
+        let merged = merge(&self.paths, &options, &mut |word, count| {
+            self.top.push(word, count);
+            Ok(())
+        });
+        let (_, totals) = merged.map_err(|error| {
+            Failure::message(
+                Exit::Incomplete,
+                format_args!("failed to {:#}", anyhow::Error::new(error)),
+            )
+        })?;
+        Ok(Answer {
+            file: self.file,
+            rows: self.top.finish(),
+            totals,
+        })
+    }
+}
+
+/// Reads the partial at `path` to its end: every checksum and total of it is verified.
+fn read_partial(path: &Path) -> anyhow::Result<PartialCheck> {
+    let mut reader = PartialReader::new(File::open(path)?)?;
+    while reader.advance()? {}
+    let Totals { bytes, inputs, .. } = reader.totals().unwrap_or_default();
+    Ok(PartialCheck {
+        shard_id: reader.shard().to_owned(),
+        bytes,
+        inputs,
+    })
+}

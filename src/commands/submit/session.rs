@@ -1,0 +1,211 @@
+//! Steps 1 to 7 of a run, in order, on one account.
+//!
+//! Steps 8 and 9 are in `clean_up`, because they happen whatever became of the others.
+
+use std::path::Path;
+
+use time::{Duration, OffsetDateTime};
+
+use super::bodies::{Grants, job_body, marks, pool_body, task_bodies};
+use super::clean_up::Made;
+use super::fetch::Fetch;
+use super::image::pick_image;
+use super::prepare::Prepared;
+use super::stage::{PROGRAM_BLOB, Stage};
+use super::watch::{FailedTask, Pace, Watch};
+use crate::azure::sas::{Rights, Target, Terms};
+use crate::cli::SubmitArgs;
+use crate::clock;
+use crate::commands::clients::Clients;
+use crate::commands::failure::from_service;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::progress::{Narrator, Unit};
+use crate::settings::Services;
+
+/// How much earlier than now a signature is valid, for clocks that are behind: the skew that the services allow.
+const CLOCK_SKEW: Duration = Duration::minutes(15);
+
+/// How much longer than the run a signature is valid: a node that boots late still gets its files.
+const GRANT_MARGIN: Duration = Duration::hours(1);
+
+/// One run on its way.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    /// What the user wants.
+    pub(super) args: &'a SubmitArgs,
+    /// Where the run takes place.
+    pub(super) services: &'a Services,
+    /// The account.
+    pub(super) clients: &'a Clients,
+    /// Where progress is told.
+    pub(super) narrator: &'a Narrator,
+    /// What is done.
+    pub(super) prepared: &'a Prepared,
+    /// A directory for files of the run.
+    pub(super) scratch: &'a Path,
+    /// What was made in the account.
+    pub(super) made: &'a Made,
+    /// When the run's time is over.
+    pub(super) deadline: tokio::time::Instant,
+}
+
+impl Session<'_> {
+    /// Steps 1 to 7; the answer is printed at their end.
+    ///
+    /// # Errors
+    /// The first failure. What was made by then is in `made`.
+    pub(super) async fn steps(&self) -> Result<Exit, Failure> {
+        let now = self
+            .clients
+            .storage
+            .get_server_time()
+            .await
+            .map_err(from_service)?;
+        let ends = now + self.args.ttl;
+        self.containers(ends).await?;
+        self.stage().await?;
+        let grants = self.grants(now, ends);
+        self.pool(ends, &grants).await?;
+        self.job(ends).await?;
+        self.tasks(&grants).await?;
+        let failed = self.watch().await?;
+        self.fetch(failed).await
+    }
+
+    async fn containers(&self, ends: OffsetDateTime) -> Result<(), Failure> {
+        let run = &self.prepared.plan.run;
+        self.narrator.step(
+            1,
+            "containers",
+            format_args!("{run}-app, {run}-in, {run}-out"),
+        );
+        let metadata = marks(run, ends)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        for container in run.containers() {
+            self.made
+                .containers(self.clients.storage.create_container(&container, &metadata))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn stage(&self) -> Result<(), Failure> {
+        let stage = Stage {
+            storage: &self.clients.storage,
+            prepared: self.prepared,
+            narrator: self.narrator,
+        };
+        stage.everything().await
+    }
+
+    /// What nodes may do, signed: least privilege, from a little before now until a little after the end of the run.
+    fn grants(&self, now: OffsetDateTime, ends: OffsetDateTime) -> Grants {
+        let run = &self.prepared.plan.run;
+        let storage = &self.clients.storage;
+        let terms = |rights| Terms::Fixed {
+            rights,
+            start: now - CLOCK_SKEW,
+            expiry: ends + GRANT_MARGIN,
+        };
+        Grants {
+            program: storage.sas(
+                Target::Blob(&run.app_container(), PROGRAM_BLOB),
+                &terms(Rights::Read),
+            ),
+            inputs: storage.sas(
+                Target::Container(&run.in_container()),
+                &terms(Rights::ReadList),
+            ),
+            outputs: storage.sas(
+                Target::Container(&run.out_container()),
+                &terms(Rights::CreateWrite),
+            ),
+        }
+    }
+
+    async fn pool(&self, ends: OffsetDateTime, grants: &Grants) -> Result<(), Failure> {
+        let plan = &self.prepared.plan;
+        let images = self
+            .clients
+            .batch
+            .list_supported_images()
+            .await
+            .map_err(from_service)?;
+        let image = pick_image(&images, ends).ok_or_else(|| {
+            let message = format!(
+                "none of the {} images of the service is a verified Ubuntu that is supported",
+                images.len()
+            );
+            Failure::message(Exit::PoolFailed, message)
+        })?;
+        self.narrator.step(
+            3,
+            "pool",
+            format_args!(
+                "{}: {} × {}, {}",
+                plan.run, plan.nodes, self.args.vm_size, image.node_agent_sku_id
+            ),
+        );
+        let body = pool_body(plan, &self.args.vm_size, image, ends, grants);
+        self.made.pool(self.clients.batch.create_pool(&body)).await
+    }
+
+    async fn job(&self, ends: OffsetDateTime) -> Result<(), Failure> {
+        let plan = &self.prepared.plan;
+        self.narrator.step(4, "job", &plan.run);
+        self.made
+            .job(self.clients.batch.create_job(&job_body(plan, ends)))
+            .await
+    }
+
+    async fn tasks(&self, grants: &Grants) -> Result<(), Failure> {
+        let plan = &self.prepared.plan;
+        self.narrator.step(
+            5,
+            "tasks",
+            format_args!("{}, one a shard", plan.tasks.len()),
+        );
+        let bar = self
+            .narrator
+            .bar("tasks", plan.tasks.len() as u64, Unit::Tasks);
+        let bodies = task_bodies(plan, grants);
+        let added = self
+            .clients
+            .batch
+            .add_tasks(plan.run.as_str(), &bodies, |more| bar.inc(more as u64))
+            .await;
+        bar.finish_and_clear();
+        added.map(drop).map_err(from_service)
+    }
+
+    async fn watch(&self) -> Result<Vec<FailedTask>, Failure> {
+        let watch = Watch {
+            batch: &self.clients.batch,
+            plan: &self.prepared.plan,
+            narrator: self.narrator,
+            fail_fast: self.args.fail_fast,
+            pace: Pace::new(self.services.is_loopback()),
+            deadline: self.deadline,
+        };
+        watch.until_ended().await
+    }
+
+    async fn fetch(&self, failed: Vec<FailedTask>) -> Result<Exit, Failure> {
+        let fetch = Fetch {
+            storage: &self.clients.storage,
+            args: self.args,
+            prepared: self.prepared,
+            narrator: self.narrator,
+            directory: self.scratch.join("partials"),
+        };
+        fetch.answer(failed).await
+    }
+}
+
+/// When a run that begins now is out of time.
+pub(super) fn deadline(args: &SubmitArgs) -> tokio::time::Instant {
+    clock::instant() + args.ttl
+}
