@@ -17,7 +17,7 @@ use crate::azure::error::{ErrorKind, Result, ServiceError};
 use crate::azure::retry::RetryPolicy;
 use crate::azure::sas::{SasUrl, Target, Terms, service_sas};
 use crate::azure::storage::pipeline::{client_options, service_error};
-use crate::azure::transport::{Request, Transport, server_time};
+use crate::azure::transport::{Answer, Request, Transport, server_time};
 
 /// The version that every request names: it has all that is used here, and every emulator knows it.
 const VERSION: &str = "2022-11-02";
@@ -95,25 +95,26 @@ impl Storage {
     pub async fn get_server_time(&self) -> Result<OffsetDateTime> {
         let mut url = self.0.endpoint.url().clone();
         url.set_query(Some("comp=list&maxresults=1"));
-        let mut request = Request::new(
+        let request = Request::new(
             "read the clock of Blob Storage".to_owned(),
             Method::GET,
             url,
         );
+        let (operation, url) = (request.operation.clone(), request.url.clone());
+        let answer = self.send(request).await?;
+        server_time(&answer.headers).ok_or_else(|| {
+            let message = "the answer has no `Date`".to_owned();
+            ServiceError::local(ErrorKind::Unreadable, &operation, &url, message)
+        })
+    }
+
+    /// Sends a request that the official crate does not make.
+    pub(super) async fn send(&self, mut request: Request) -> Result<Answer> {
         request.headers.insert(
             HeaderName::from_static("x-ms-version"),
             HeaderValue::from_static(VERSION),
         );
-        let answer = self.0.transport.send(&request).await?;
-        server_time(&answer.headers).ok_or_else(|| {
-            let message = "the answer has no `Date`".to_owned();
-            ServiceError::local(
-                ErrorKind::Unreadable,
-                &request.operation,
-                &request.url,
-                message,
-            )
-        })
+        self.0.transport.send(&request).await
     }
 
     pub(super) fn service(&self) -> &BlobServiceClient {

@@ -158,7 +158,7 @@ impl Storage {
     /// # Errors
     /// [`ServiceError`].
     pub async fn list_blobs(&self, container: &str, prefix: &str) -> Result<BlobList> {
-        let mut pages = std::pin::pin!(self.list_blob_pages(container, prefix)?);
+        let mut pages = std::pin::pin!(self.list_blob_pages(container, prefix, None)?);
         let mut all = Vec::new();
         while let Some(page) = pages.next().await {
             all.extend(page?);
@@ -166,7 +166,9 @@ impl Storage {
         Ok(all)
     }
 
-    /// The same, a page at a time: memory for up to 5000 blobs.
+    /// The same, a page at a time, so that memory does not grow with the container.
+    ///
+    /// - `page_max`: blobs of a page, 1 to 5000; the service decides if not given.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -174,12 +176,14 @@ impl Storage {
         &self,
         container: &str,
         prefix: &str,
+        page_max: Option<u16>,
     ) -> Result<impl Stream<Item = Result<BlobList>> + Send + use<>> {
         let operation = format!("list blobs of container `{container}` that begin with `{prefix}`");
         let client = self.container(&operation, container)?;
         let url = client.url().clone();
         let options = BlobContainerClientListBlobsOptions {
             prefix: (!prefix.is_empty()).then(|| prefix.to_owned()),
+            maxresults: page_max.map(i32::from),
             method_options: azure_core::http::pager::PagerOptions {
                 context: labelled(&operation).context,
                 ..azure_core::http::pager::PagerOptions::default()

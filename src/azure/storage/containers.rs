@@ -5,18 +5,21 @@
 use std::collections::{BTreeMap, HashMap};
 
 use azure_storage_blob::models::{
-    AccessPolicy as CorePolicy, BlobContainerClientCreateOptions, BlobContainerClientDeleteOptions,
+    BlobContainerClientCreateOptions, BlobContainerClientDeleteOptions,
     BlobContainerClientGetPropertiesOptions, BlobContainerClientGetPropertiesResultHeaders as _,
-    BlobContainerClientSetAccessPolicyOptions, BlobServiceClientListContainersOptions,
-    ListContainersIncludeType, SignedIdentifier, SignedIdentifiers,
+    BlobServiceClientListContainersOptions, ListContainersIncludeType,
 };
 use futures::TryStreamExt as _;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use time::OffsetDateTime;
 
 use crate::azure::error::{Creation, ErrorKind, Result, ServiceError};
+use crate::azure::http_date::to_iso;
 use crate::azure::sas::Rights;
 use crate::azure::storage::Storage;
 use crate::azure::storage::pipeline::{labelled, service_error};
+use crate::azure::transport::Request;
 
 /// A container in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,34 +170,59 @@ impl Storage {
     /// [`ServiceError`].
     pub async fn set_access_policies(&self, name: &str, policies: &[AccessPolicy]) -> Result<()> {
         let operation = format!("set access policies of container `{name}`");
-        let client = self.container(&operation, name)?;
-        let items = policies
-            .iter()
-            .map(|policy| {
-                let access = CorePolicy {
-                    start: Some(policy.start),
-                    expiry: Some(policy.expiry),
-                    permission: Some(policy.rights.letters().to_owned()),
-                };
-                SignedIdentifier {
-                    id: Some(policy.id.clone()),
-                    access_policy: Some(access),
-                }
-            })
-            .collect();
-        let identifiers = SignedIdentifiers { items: Some(items) };
-        let options = BlobContainerClientSetAccessPolicyOptions {
-            method_options: labelled(&operation),
-            ..BlobContainerClientSetAccessPolicyOptions::default()
-        };
-        let to_error = |error| service_error(&operation, client.url(), error);
-        let body = identifiers.try_into().map_err(to_error)?;
-        client
-            .set_access_policy(body, Some(options))
-            .await
-            .map(drop)
-            .map_err(to_error)
+        let mut url = self.container(&operation, name)?.url().clone();
+        if let Some(policy) = policies.iter().find(|p| !is_policy_id(&p.id)) {
+            let message = format!(
+                "`{}` is not a policy's id (1 to 64 of A-Z a-z 0-9 - _)",
+                policy.id
+            );
+            return Err(not_sent(&operation, &url, message));
+        }
+        url.set_query(Some("restype=container&comp=acl"));
+        let mut request = Request::new(operation, Method::PUT, url);
+        request
+            .headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        request.body = policies_xml(policies).into();
+        self.send(request).await.map(drop)
     }
+}
+
+fn is_policy_id(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// The body of Set Container ACL. The official crate writes an access policy before its id; this is the order of the
+/// service's own pages.
+fn policies_xml(policies: &[AccessPolicy]) -> String {
+    let mut xml = "<?xml version=\"1.0\" encoding=\"utf-8\"?><SignedIdentifiers>".to_owned();
+    for AccessPolicy {
+        id,
+        rights,
+        start,
+        expiry,
+    } in policies
+    {
+        let (start, expiry, rights) = (to_iso(*start), to_iso(*expiry), rights.letters());
+        xml.extend([
+            "<SignedIdentifier><Id>",
+            id,
+            "</Id><AccessPolicy><Start>",
+            &start,
+            "</Start><Expiry>",
+            &expiry,
+        ]);
+        xml.extend([
+            "</Expiry><Permission>",
+            rights,
+            "</Permission></AccessPolicy></SignedIdentifier>",
+        ]);
+    }
+    xml.push_str("</SignedIdentifiers>");
+    xml
 }
 
 /// Metadata as it is compared: the service keeps the case of names only in lists.

@@ -10,6 +10,7 @@ mod connection;
 mod containers;
 mod download;
 mod pipeline;
+mod transfer;
 mod upload;
 
 pub use account::Storage;
@@ -17,23 +18,5 @@ pub use blobs::{BlobInfo, BlobList};
 pub use connection::{ConnectionError, StorageAccount};
 pub use containers::{AccessPolicy, ContainerInfo};
 pub use download::{DownloadOptions, Downloaded};
+pub use transfer::TransferError;
 pub use upload::{UploadOptions, Uploaded};
-
-use crate::azure::error::ServiceError;
-
-/// Why bytes did not get from here to there.
-#[derive(Debug, thiserror::Error)]
-pub enum TransferError {
-    /// The service's side.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
-    /// This machine's side.
-    #[error("{action}")]
-    Local {
-        /// What was being done with which file.
-        action: String,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-}
