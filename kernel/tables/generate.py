@@ -16,6 +16,9 @@ SOURCE = HERE / "properties.txt"
 TARGET = HERE.parent / "src" / "words" / "property" / "generated.rs"
 BLOCK = 64  # code points a block: what the last byte of a UTF-8 sequence selects
 WORD = 0x80  # set in a property: Alphabetic or general category N
+RUN_MIN = 8  # second bytes of one lead: with fewer alike, looking up each is as fast
+# The run of this lead, if any, holds this second byte: what is frequent, not what is long.
+HELD = {0xC2: 0xB7, 0xE1: 0x83, 0xE4: 0xB8, 0xEA: 0xB0, 0xEF: 0xBC}
 CASED = 0x40  # set in a property: lower-casing changes it, and it is not ASCII
 
 # Numbers of `property::Class`; Extend and Format act alike in every rule.
@@ -68,6 +71,39 @@ def lower_pairs(lower):
     return pairs
 
 
+def second_byte_runs(properties):
+    """For each lead byte from 0xC0 on the run of second bytes that is worth deciding at once: `(property, first, last, first
+    cased, last cased)`. All code points of the run have that property, but for being cased, which those in between are.
+    None: first is last + 1."""
+    runs = []
+    for lead in range(0xC0, 0x100):
+        cells = []
+        for second in range(0x80, 0xC0):
+            if 0xC2 <= lead < 0xE0:
+                span = properties[(lead & 0x1F) << 6 | second & 0x3F :][:1]
+            elif 0xE0 <= lead < 0xF0 and not (lead == 0xE0 and second < 0xA0) and not (lead == 0xED and second >= 0xA0):
+                start = (lead & 0x0F) << 12 | (second & 0x3F) << 6
+                span = properties[start : start + 64]
+            else:
+                span = b""
+            cells.append(span[0] if len(set(span)) == 1 else None)
+        best = (0, (0, 0xC0, 0xBF, 0xC0, 0xBF))
+        for first in range(64):
+            for last in range(first, 64):
+                run = cells[first : last + 1]
+                if None in run or len({cell & ~CASED for cell in run}) != 1:
+                    break
+                cased = [first + place for place, cell in enumerate(run) if cell & CASED]
+                if cased and cased[-1] - cased[0] + 1 != len(cased):
+                    break
+                score = len(run) * (4 if run[0] & WORD else 1)
+                if len(run) >= RUN_MIN and (lead not in HELD or 0x80 + first <= HELD[lead] <= 0x80 + last) and score > best[0]:
+                    cased = (0x80 + cased[0], 0x80 + cased[-1]) if cased else (0xC0, 0xBF)
+                    best = (score, (run[0] & ~CASED, 0x80 + first, 0x80 + last, *cased))
+        runs.append(best[1])
+    return runs
+
+
 def rows(numbers, a_row, form):
     return "".join(
         "    " + " ".join(form.format(number) + "," for number in numbers[start : start + a_row]) + "\n"
@@ -109,6 +145,12 @@ pub(super) const INDEX_RUNS: [(u16, u16); {len(index_runs)}] = [
 #[rustfmt::skip]
 pub(super) static BLOCKS: [[u8; {BLOCK}]; {len(blocks)}] = [
 {rows(['[' + ', '.join(str(number) for number in block) + ']' for block in blocks], 2, '{}')}];
+
+/// For each lead byte from 0xC0 on a run of second bytes whose code points are alike: `(property, first, last, first cased,
+/// last cased)`; none: first is last + 1.
+#[rustfmt::skip]
+pub(super) static RUNS: [(u8, u8, u8, u8, u8); 64] = [
+{rows(second_byte_runs(properties), 4, '{}')}];
 
 /// Lower-case of U+0080 to U+07FF as two UTF-8 bytes, the last one high; 0: not decided by them.
 #[rustfmt::skip]

@@ -6,13 +6,12 @@
     reason = "loads from a slice, and calls after the CPU was asked"
 )]
 
+use super::masks::{AsciiMasks, Classifier, WINDOW, WideMasks};
+use crate::words::unicode::{Case, scan};
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
-
-use super::masks::{AsciiMasks, Classifier, WINDOW, WideMasks};
-use crate::words::unicode::{Case, scan};
 
 /// Proof that this CPU has what the functions below are compiled for.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +52,12 @@ impl Classifier for Avx2 {
         // SAFETY: the proof is at hand.
         unsafe { wide(window) }
     }
+
+    #[inline(always)]
+    fn between(self, window: &[u8; WINDOW], (first, last): (u8, u8)) -> u64 {
+        // SAFETY: the proof is at hand.
+        unsafe { mask_between(window, first, last) }
+    }
 }
 
 #[inline]
@@ -77,13 +82,23 @@ fn mask(halves: [__m256i; 2]) -> u64 {
     low | high << 32
 }
 
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mask_between(window: &[u8; WINDOW], first: u8, last: u8) -> u64 {
+    mask(halves(window).map(|half| between(half, first, last)))
+}
+
 /// The bytes from `first` to `last`, both at most 0x7F or both above.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn between(half: __m256i, first: u8, last: u8) -> __m256i {
     // Shifted so that `first` is the lowest signed number: then one comparison does.
     let shift = _mm256_set1_epi8(0x80_u8.wrapping_sub(first).cast_signed());
-    let above = _mm256_set1_epi8(0x80_u8.wrapping_add(last - first + 1).cast_signed());
+    let above = _mm256_set1_epi8(
+        0x80_u8
+            .wrapping_add(last.wrapping_sub(first).wrapping_add(1))
+            .cast_signed(),
+    );
     _mm256_cmpgt_epi8(above, _mm256_add_epi8(half, shift))
 }
 

@@ -44,4 +44,8 @@ pub(crate) trait Classifier: Copy {
 
     /// The masks of the other bytes.
     fn wide(self, window: &[u8; WINDOW]) -> WideMasks;
+
+    /// The bytes from the first to the last of `ends`, both at most 0x7F or both above; none if the
+    /// last is one below the first.
+    fn between(self, window: &[u8; WINDOW], ends: (u8, u8)) -> u64;
 }

@@ -5,5 +5,5 @@ pub(crate) mod avx2;
 mod masks;
 mod scalar;
 
-pub(crate) use masks::{AsciiMasks, Classifier, WINDOW, WideMasks};
+pub(crate) use masks::{AsciiMasks, Classifier, WINDOW};
 pub(crate) use scalar::Scalar;

@@ -78,6 +78,10 @@ impl Classifier for Scalar {
             continuations: mask(window, |byte| matches!(byte, 0x80..=0xBF)),
         }
     }
+
+    fn between(self, window: &[u8; WINDOW], (first, last): (u8, u8)) -> u64 {
+        mask(window, |byte| (first..=last).contains(&byte))
+    }
 }
 
 #[cfg(test)]

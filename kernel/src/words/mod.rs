@@ -8,6 +8,7 @@ pub mod case;
 mod conformance;
 mod mode;
 mod property;
+mod quality;
 pub mod reference;
 mod segment;
 pub mod unicode;

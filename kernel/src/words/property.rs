@@ -6,7 +6,7 @@
 
 mod generated;
 
-use generated::{BLOCKS, INDEX_RUNS, LOWER_PAIRS, UNICODE_VERSION as GENERATED_VERSION};
+use generated::{BLOCKS, INDEX_RUNS, LOWER_PAIRS, RUNS, UNICODE_VERSION as GENERATED_VERSION};
 
 /// Version of the Unicode database that decides what a word is.
 pub const UNICODE_VERSION: (u8, u8, u8) = GENERATED_VERSION;
@@ -181,18 +181,13 @@ pub(crate) fn decode(text: &[u8], start: usize) -> (Property, usize) {
         return (Property::ILL_FORMED, 1);
     };
     if lead < 0xE0 {
-        return (at((lead & 0x1F) as usize, second), 2);
+        return (of_two(lead, second), 2);
     }
     let Some(third) = continuation(2) else {
         return (Property::ILL_FORMED, 2);
     };
-    let high = ((lead & 0x0F) as usize) << 6 | (second & 0x3F) as usize;
     if lead < 0xF0 {
-        // Overlong forms and surrogates: each of their bytes is ill-formed.
-        if high < 0x20 || (0x360..0x380).contains(&high) {
-            return (Property::ILL_FORMED, 3);
-        }
-        return (at(high, third), 3);
+        return (of_three(lead, second, third), 3);
     }
     let Some(fourth) = continuation(3) else {
         return (Property::ILL_FORMED, 3);
@@ -203,6 +198,95 @@ pub(crate) fn decode(text: &[u8], start: usize) -> (Property, usize) {
         return (Property::ILL_FORMED, 4);
     }
     (at(high, fourth), 4)
+}
+
+/// A run of second bytes of one lead byte whose code points are alike.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// The property of all, but for being cased.
+    pub(crate) property: Property,
+    /// The first and the last lead with this run; only leads that have all second bytes share it.
+    pub(crate) leads: (u8, u8),
+    /// The first and the last second byte; the last is below the first for none.
+    pub(crate) seconds: (u8, u8),
+    /// The same of those that are cased.
+    pub(crate) cased: (u8, u8),
+}
+
+/// The run of each lead from 0xC0 on.
+static LEADS: [Run; 64] = leads();
+
+const fn leads() -> [Run; 64] {
+    let none = Run {
+        property: Property(0),
+        leads: (0, 0),
+        seconds: (0xC0, 0xBF),
+        cased: (0xC0, 0xBF),
+    };
+    let mut leads = [none; 64];
+    let mut first = 0;
+    while first < 64 {
+        let run = RUNS[first];
+        let mut last = first;
+        // The same run, of all second bytes, none of them cased.
+        while last < 63
+            && run.1 == 0x80
+            && run.2 == 0xBF
+            && run.3 > run.4
+            && RUNS[last + 1].0 == run.0
+            && RUNS[last + 1].1 == 0x80
+            && RUNS[last + 1].2 == 0xBF
+            && RUNS[last + 1].3 > RUNS[last + 1].4
+            && (first >= 0x20) == (last + 1 >= 0x20)
+        {
+            last += 1;
+        }
+        let mut lead = first;
+        while lead <= last {
+            #[expect(clippy::cast_possible_truncation, reason = "below 64")]
+            let ends = (0xC0 + first as u8, 0xC0 + last as u8);
+            leads[lead] = Run {
+                property: Property(run.0),
+                leads: ends,
+                seconds: (run.1, run.2),
+                cased: (run.3, run.4),
+            };
+            lead += 1;
+        }
+        first = last + 1;
+    }
+    leads
+}
+
+impl Run {
+    /// The run of `lead`, 0xC0 or above; there is none for leads of four bytes.
+    #[inline]
+    pub(crate) fn of(lead: u8) -> &'static Self {
+        &LEADS[usize::from(lead & 0x3F)]
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub(crate) const fn is_none(&self) -> bool {
+        self.seconds.0 > self.seconds.1
+    }
+}
+
+/// The property of the code point of two well-formed bytes.
+#[inline]
+pub(crate) fn of_two(lead: u8, second: u8) -> Property {
+    at((lead & 0x1F) as usize, second)
+}
+
+/// The property of the code point of a lead of three bytes and two continuations.
+#[inline]
+pub(crate) fn of_three(lead: u8, second: u8, third: u8) -> Property {
+    let high = ((lead & 0x0F) as usize) << 6 | (second & 0x3F) as usize;
+    // Overlong forms and surrogates: each of their bytes is ill-formed.
+    if high < 0x20 || high & 0x3E0 == 0x360 {
+        return Property::ILL_FORMED;
+    }
+    at(high, third)
 }
 
 /// The two UTF-8 bytes of the lower-case of the code point whose UTF-8 is `lead second`, where two
@@ -318,6 +402,37 @@ mod tests {
                 "{scalar:?}"
             );
         }
+    }
+
+    #[test]
+    fn all_of_a_run_have_its_property() {
+        let mut runs_count = 0;
+        for lead in 0xC0..=0xFF_u8 {
+            let run = Run::of(lead);
+            assert!(run.is_none() || (run.leads.0..=run.leads.1).contains(&lead));
+            for second in run.seconds.0..=run.seconds.1 {
+                runs_count += 1;
+                let thirds = 0x80..=if lead < 0xE0 { 0x80 } else { 0xBF };
+                for third in thirds {
+                    let (found, length) = decode(&[lead, second, third], 0);
+                    assert_eq!(length, if lead < 0xE0 { 2 } else { 3 });
+                    let is_cased = (run.cased.0..=run.cased.1).contains(&second);
+                    let case = if is_cased { Property::CASED } else { 0 };
+                    assert_eq!(
+                        found,
+                        Property(run.property.0 | case),
+                        "{lead:02X} {second:02X}"
+                    );
+                }
+            }
+            for other in run.leads.0..=run.leads.1 {
+                assert!(
+                    run.is_none() || other == lead || run.seconds == (0x80, 0xBF),
+                    "{lead:02X}"
+                );
+            }
+        }
+        assert!(runs_count > 700, "{runs_count}");
     }
 
     #[test]

@@ -28,8 +28,8 @@
 //! pictographs) makes its surroundings complex: all between the cuts around it is given to the
 //! state machine.
 
-use super::property::{Class, Property, decode};
-use crate::scan::{AsciiMasks, Classifier, WINDOW, WideMasks};
+use super::quality::Qualities;
+use crate::scan::{Classifier, WINDOW};
 
 /// The words of a window up to its last cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,160 +66,7 @@ impl Words {
     }
 }
 
-/// What the algebra does with a code point: the number of a mask.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum Group {
-    Letter,
-    Digit,
-    Connector,
-    Katakana,
-    Single,
-    Hard,
-    JoinsLetters,
-    JoinsBoth,
-    JoinsDigits,
-    Complex,
-}
-
-/// Set in a group if lower-casing changes the code point.
-const CASED: u8 = 0x80;
-
-/// The group of each property that is not ASCII.
-static GROUPS: [u8; 256] = groups();
-
-const fn groups() -> [u8; 256] {
-    let mut groups = [Group::Complex as u8; 256];
-    let mut index = 0;
-    while index < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "the loop ends before 256")]
-        let property = Property::from_index(index as u8);
-        if property.class_index() < Class::COUNT {
-            let group = match (property.class(), property.makes_word()) {
-                (Class::Letter, true) => Group::Letter,
-                (Class::Numeric, true) => Group::Digit,
-                (Class::ExtendNumLet, false) => Group::Connector,
-                (Class::Katakana, true) => Group::Katakana,
-                (Class::Other, true) => Group::Single,
-                (Class::Other | Class::Space, false) => Group::Hard,
-                (Class::MidLetter, false) => Group::JoinsLetters,
-                (Class::MidNumLet, false) => Group::JoinsBoth,
-                (Class::MidNum, false) => Group::JoinsDigits,
-                _ => Group::Complex,
-            };
-            groups[index] = group as u8 | if property.is_cased() { CASED } else { 0 };
-        }
-        index += 1;
-    }
-    groups
-}
-
-/// The qualities of all bytes of a window, the ASCII ones among them.
-#[derive(Clone, Copy, Debug)]
-struct Qualities {
-    letters: u64,
-    digits: u64,
-    connectors: u64,
-    katakana: u64,
-    /// Code points that are words of their own.
-    singles: u64,
-    /// Neither part of a word nor joining anything.
-    hard: u64,
-    complex: u64,
-    /// Code points that are not ASCII and that lower-casing changes.
-    cased: u64,
-    /// What joins letters, and what joins digits, of one, two and three bytes.
-    joins_letters: [u64; 3],
-    joins_digits: [u64; 3],
-    /// First bytes of code points that are not ASCII.
-    leads: u64,
-    /// All before a code point that the end of the window cuts short.
-    known: u64,
-}
-
-/// Looks up what is not ASCII; none if it is not well-formed.
-#[inline(always)]
-fn qualities(window: &[u8; WINDOW], ascii: AsciiMasks, wide: WideMasks) -> Option<Qualities> {
-    let WideMasks {
-        leads2,
-        leads3,
-        leads4,
-        continuations,
-    } = wide;
-    let leads = leads2 | leads3 | leads4;
-    let expected = leads << 1 | (leads3 | leads4) << 2 | leads4 << 3;
-    if expected != continuations || (leads | continuations) != ascii.non_ascii {
-        return None;
-    }
-    let mut groups = [0_u64; 16];
-    let (mut cased, mut known) = (0, !0_u64);
-    let mut rest = leads;
-    while rest != 0 {
-        let at = rest.trailing_zeros() as usize;
-        rest &= rest - 1;
-        let (property, length) = decode(window, at);
-        if property == Property::ILL_FORMED {
-            if at + 4 <= WINDOW {
-                return None;
-            }
-            // Perhaps only cut short by the end of the window.
-            known = (1 << at) - 1;
-            break;
-        }
-        let span = ((1 << length) - 1) << at;
-        let group = GROUPS[property.index()];
-        groups[usize::from(group & 0x0F)] |= span;
-        if group & CASED != 0 {
-            cased |= span;
-        }
-    }
-    let of = |group: Group| groups[group as usize];
-    let joins_letters = of(Group::JoinsLetters) | of(Group::JoinsBoth);
-    let joins_digits = of(Group::JoinsDigits) | of(Group::JoinsBoth);
-    Some(Qualities {
-        letters: ascii.letters | of(Group::Letter),
-        digits: ascii.digits | of(Group::Digit),
-        connectors: ascii.connectors | of(Group::Connector),
-        katakana: of(Group::Katakana),
-        singles: of(Group::Single),
-        hard: ascii.hard | of(Group::Hard),
-        complex: of(Group::Complex),
-        cased,
-        joins_letters: [
-            ascii.joins_letters,
-            joins_letters & leads2,
-            joins_letters & leads3,
-        ],
-        joins_digits: [
-            ascii.joins_digits,
-            joins_digits & leads2,
-            joins_digits & leads3,
-        ],
-        leads,
-        known,
-    })
-}
-
 impl Qualities {
-    /// Of a window that is ASCII.
-    #[inline(always)]
-    fn ascii(masks: AsciiMasks) -> Self {
-        Self {
-            letters: masks.letters,
-            digits: masks.digits,
-            connectors: masks.connectors,
-            katakana: 0,
-            singles: 0,
-            hard: masks.hard,
-            complex: 0,
-            cased: 0,
-            joins_letters: [masks.joins_letters, 0, 0],
-            joins_digits: [masks.joins_digits, 0, 0],
-            leads: 0,
-            known: !0,
-        }
-    }
-
     /// The words, or none if there is no cut after the first byte.
     #[inline(always)]
     fn words(self) -> Option<Words> {
@@ -277,12 +124,8 @@ pub(crate) fn words(classifier: impl Classifier, window: &[u8; WINDOW]) -> Optio
     if ascii.non_ascii == 0 {
         Qualities::ascii(ascii).words()
     } else {
-        mixed_words(window, ascii, classifier.wide(window))
+        Qualities::mixed(classifier, window, ascii)?.words()
     }
-}
-
-fn mixed_words(window: &[u8; WINDOW], ascii: AsciiMasks, wide: WideMasks) -> Option<Words> {
-    qualities(window, ascii, wide)?.words()
 }
 
 impl Words {
