@@ -3,6 +3,9 @@
 //! The tables of `data/` and `tests/fixtures/` are in `listings`.
 
 use std::collections::BTreeSet;
+use std::process::Command;
+
+use fanout::exit::Exit;
 
 use crate::tree::{File, Offence, each, files, has_extension, lines, none, paths};
 
@@ -241,5 +244,27 @@ fn nothing_names_the_machine_it_was_written_on() {
     assert_eq!(
         lines(&is_free_of_this_machine(&File::sample("a.py", &bad))),
         [2]
+    );
+}
+
+#[test]
+fn the_help_of_fanout_lists_every_exit_code() {
+    let output = Command::new(env!("CARGO_BIN_EXE_fanout"))
+        .arg("--help")
+        .output()
+        .expect("fanout runs");
+    let help = String::from_utf8(output.stdout).expect("the help is UTF-8");
+    let missing: Vec<u8> = Exit::ALL
+        .iter()
+        .filter(|exit| {
+            !help
+                .lines()
+                .any(|line| line.trim() == format!("{}  {}", exit.code(), exit.meaning()))
+        })
+        .map(|exit| exit.code())
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "the help does not list {missing:?}:\n{help}"
     );
 }
