@@ -16,7 +16,7 @@ use crate::top::Row;
 pub enum Format {
     /// rank, word, count, share and a bar, for people
     Table,
-    /// WORD<TAB>COUNT, raw bytes, no header
+    /// `WORD<TAB>COUNT`, raw bytes, no header
     Tsv,
     /// header `word,count`, RFC 4180 quoting
     Csv,

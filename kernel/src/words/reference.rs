@@ -1,7 +1,7 @@
 //! Owns a second reading of UAX #29: rule by rule, looking back and ahead as far as a rule says.
 //! Slow, for tests, benches and fuzzing alone.
 //!
-//! Shares the property tables with [`super::segment`], and nothing else.
+//! Shares the property tables with `segment`, and nothing else.
 
 use super::property::{Class, Property, property};
 

@@ -1,6 +1,6 @@
 //! Owns the words of `unicode` mode: which segments of UAX #29 count.
 //!
-//! Does not own the boundaries (see [`super::segment`]) nor the case of a word (see
+//! Does not own the boundaries (see `segment`) nor the case of a word (see
 //! [`super::case`]).
 
 use super::property::{Class, Property, decode};
@@ -88,7 +88,7 @@ fn segment_to_cut(text: &[u8], at: usize, f: &mut impl FnMut(usize, usize, Case)
 }
 
 /// Calls `f(start, end, case)` with every word of `text`, by the best means of this CPU; see
-/// [`scan`].
+/// `scan`.
 pub fn for_each_span(text: &[u8], f: &mut impl FnMut(usize, usize, Case)) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if let Some(avx2) = crate::scan::avx2::Avx2::new() {
