@@ -47,7 +47,6 @@ impl Call {
     }
 
     /// The decoded path segments. Empty ones are dropped; a segment may hold a decoded `/`.
-    #[cfg(test)]
     pub(crate) fn segments(&self) -> Vec<String> {
         self.path
             .split('/')

@@ -62,7 +62,6 @@ impl Key {
 
 /// How Batch treats the names of query parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg(test)]
 pub(crate) enum Names {
     /// In lower case, as the REST page says.
     Lower,
@@ -71,7 +70,6 @@ pub(crate) enum Names {
 }
 
 /// The text that a Batch client signs for `call` in `account`.
-#[cfg(test)]
 pub(crate) fn batch_text(call: &Call, account: &str, names: Names) -> String {
     let mut text = call.method.as_str().to_owned();
     let with_date = call.header("ocp-date").is_none();

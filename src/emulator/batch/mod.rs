@@ -1,4 +1,35 @@
-//! The Batch service: pools, nodes, jobs, tasks.
+//! The Batch service: pools of nodes that are directories, jobs, tasks, files.
+//!
+//! - `service`: one request from authentication to answer; `route`: which operation; `error`, `condition`, `schema`,
+//!   `query`, `list`, `object`, `duration`: what operations share
+//! - `pools`, `nodes`, `jobs`, `tasks`, `files`, `images`: the operations
+//! - `state`, `pool`, `node`, `job`, `task`: what is kept and how it is shown
+//! - `boot`, `schedule`, `run`, `spec`, `ending`: what happens by itself
 
+mod boot;
+mod condition;
+mod duration;
+mod ending;
+mod error;
+mod files;
+mod images;
+mod job;
+mod jobs;
+mod list;
+mod node;
+mod nodes;
+mod object;
+mod pool;
+mod pools;
+mod query;
+mod route;
+mod run;
+mod schedule;
+mod schema;
 mod service;
+mod spec;
+mod state;
+mod task;
+mod tasks;
+
 pub(super) use service::Batch;
