@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use kernel::cli::{AnswerArgs, CountArgs};
 
+#[cfg(feature = "emulator")]
+use crate::commands::EmulateArgs;
 use crate::exit;
 use crate::progress::ProgressMode;
 use crate::quantity::{read_duration, read_size};
@@ -33,6 +35,9 @@ pub enum Command {
     Submit(Box<SubmitArgs>),
     /// Remove what one run left in the account: its job, pool and containers
     Clean(CleanArgs),
+    /// An embedded Azure Batch and Blob service on this machine, for `fanout` or any other client
+    #[cfg(feature = "emulator")]
+    Emulate(EmulateArgs),
 }
 
 /// Flags of `plan` and `submit`.

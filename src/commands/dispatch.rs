@@ -32,6 +32,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             let narrator = narrator(&args.talk);
             block_on(clean::clean(&args.run, &services, &narrator))?
         }
+        #[cfg(feature = "emulator")]
+        Command::Emulate(args) => block_on(super::emulate::emulate(args))?,
     }
 }
 

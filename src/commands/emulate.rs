@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::emulator::{Log, Options, Service};
+use crate::emulator::{Log, Options, Service, StartError};
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::secret::Secret;
 
 /// Command line of `fanout emulate`.
@@ -47,11 +49,15 @@ pub struct EmulateArgs {
 ///
 /// # Errors
 /// A port that is taken, a directory that cannot be made or removed, unreadable keys, standard output that is closed.
-pub async fn run(args: EmulateArgs) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("watch for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("watch for SIGINT")?;
+pub(crate) async fn emulate(args: EmulateArgs) -> Result<Exit, Failure> {
+    let local = |error: anyhow::Error| Failure::new(Exit::LocalIo, error);
+    let watch = |kind| {
+        signal(kind).map_err(|error| local(anyhow::Error::new(error).context("watch for signals")))
+    };
+    let mut terminate = watch(SignalKind::terminate())?;
+    let mut interrupt = watch(SignalKind::interrupt())?;
     let (batch_key, blob_key) = match &args.keys {
-        Some(path) => read_keys(path)?,
+        Some(path) => read_keys(path).map_err(|error| Failure::new(Exit::Usage, error))?,
         None => (None, None),
     };
     let options = Options {
@@ -65,7 +71,14 @@ pub async fn run(args: EmulateArgs) -> anyhow::Result<()> {
         node_root: args.node_root,
         log: if args.quiet { Log::Off } else { Log::Stderr },
     };
-    let service = Service::start(options).await.context("start the service")?;
+    let service = Service::start(options).await.map_err(|error| {
+        let exit = if matches!(error, StartError::Key { .. }) {
+            Exit::Usage
+        } else {
+            Exit::LocalIo
+        };
+        Failure::new(exit, error).context("start the service")
+    })?;
     let announced = announce(&service, args.env);
     if announced.is_ok() {
         tokio::select! {
@@ -73,8 +86,12 @@ pub async fn run(args: EmulateArgs) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     }
-    service.shutdown().await?;
-    announced
+    service
+        .shutdown()
+        .await
+        .map_err(|error| Failure::new(Exit::LocalIo, error))?;
+    announced.map_err(local)?;
+    Ok(Exit::Done)
 }
 
 fn announce(service: &Service, env: bool) -> anyhow::Result<()> {

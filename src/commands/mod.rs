@@ -5,6 +5,8 @@
 mod clean;
 mod clients;
 mod dispatch;
+#[cfg(feature = "emulator")]
+mod emulate;
 mod failure;
 mod interrupt;
 mod plan;
@@ -12,3 +14,5 @@ mod program;
 mod submit;
 
 pub use dispatch::run;
+#[cfg(feature = "emulator")]
+pub use emulate::EmulateArgs;
