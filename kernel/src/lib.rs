@@ -42,6 +42,5 @@ pub mod render;
 mod scan;
 pub mod settings;
 mod table;
-mod tile;
 pub mod top;
 pub mod words;

@@ -2,18 +2,13 @@
 //!
 //! It knows no checks.
 
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use fanout::azure::storage::{Storage, StorageAccount};
 use fanout::azure::{Endpoint, RetryPolicy, SharedKey};
 use fanout::secret::Secret;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 
-/// A key for tests: the Base64 of bytes 0 to 63.
-const KEY: &str =
-    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw==";
+use crate::azurite::{ACCOUNT, Azurite, KEY};
 
 /// A storage account, and names that no other check uses.
 pub(crate) struct Account {
@@ -80,58 +75,10 @@ impl Embedded {
     }
 }
 
-/// Azurite, a process that ends with this value.
-pub(crate) struct Azurite {
-    url: String,
-    _process: Child,
-    _directory: tempfile::TempDir,
-}
-
 impl Azurite {
-    /// Starts the Azurite that `FANOUT_TEST_AZURITE` names; nothing if it names none.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests find the judges that `tests/run` installed by environment"
-    )]
-    pub(crate) async fn start() -> Option<Self> {
-        let main = std::env::var("FANOUT_TEST_AZURITE").ok()?;
-        let directory = tempfile::tempdir().unwrap();
-        let mut process = Command::new("node")
-            .arg(main)
-            .args([
-                "--inMemoryPersistence",
-                "--disableTelemetry",
-                "--blobHost",
-                "127.0.0.1",
-                "--blobPort",
-                "0",
-            ])
-            .current_dir(directory.path())
-            .env("AZURITE_ACCOUNTS", format!("testaccount:{KEY}"))
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let url = loop {
-            let line = lines.next_line().await.unwrap();
-            let line = line.expect("Azurite ended before it listened");
-            if let Some((_, url)) = line.split_once("successfully listens on ") {
-                break url.trim().to_owned();
-            }
-        };
-        // Its log is read to the end, so that the pipe never fills.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Some(Self {
-            url,
-            _process: process,
-            _directory: directory,
-        })
-    }
-
     pub(crate) fn account(&self) -> Account {
-        let key = SharedKey::parse("testaccount", &Secret::new(KEY)).unwrap();
-        Account::new(Endpoint::parse(&self.url).unwrap(), key)
+        let key = SharedKey::parse(ACCOUNT, &Secret::new(KEY)).unwrap();
+        Account::new(Endpoint::parse(self.url()).unwrap(), key)
     }
 }
 

@@ -6,11 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
 
 mod account;
+#[path = "../common/azurite.rs"]
+mod azurite;
 mod blobs;
 mod containers;
 mod shared_access;
 
-use account::{Account, Azurite};
+use account::Account;
+use azurite::Azurite;
 
 /// Runs each check on a fresh embedded service, all of them on one Azurite and, where one is named, on a real account.
 macro_rules! contract {
@@ -55,7 +58,7 @@ contract! {
 
 #[tokio::test]
 async fn azurite_keeps_the_contract() {
-    let Some(azurite) = Azurite::start().await else {
+    let Some(azurite) = Azurite::start() else {
         println!("skipped: FANOUT_TEST_AZURITE does not name Azurite's main.js");
         return;
     };

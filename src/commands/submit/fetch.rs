@@ -19,7 +19,7 @@ use super::prepare::Prepared;
 use super::stage::from_transfer;
 use super::tutorial;
 use super::watch::FailedTask;
-use crate::azure::storage::{DownloadOptions, Storage};
+use crate::azure::storage::{DownloadOptions, Storage, TransferError};
 use crate::cli::SubmitArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -114,7 +114,13 @@ impl Fetch<'_> {
         self.storage
             .download(&run.out_container(), &name, &path, options, &|_| ())
             .await
-            .map_err(|error| from_transfer(error).context(doing()))?;
+            .map_err(|error| match error {
+                TransferError::Service(error) if error.is_not_found() => {
+                    let message = format!("task {number} succeeded and left no partial");
+                    Failure::new(Exit::Incomplete, anyhow::Error::new(error).context(message))
+                }
+                error => from_transfer(error).context(doing()),
+            })?;
         let checked = tokio::task::spawn_blocking(move || read_partial(&path)).await;
         let check = checked
             .map_err(anyhow::Error::new)

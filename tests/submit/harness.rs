@@ -1,0 +1,181 @@
+//! Runs the program in a directory of its own and looks at what it leaves.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A directory with inputs, and one for temporary files that must be empty after each run.
+#[derive(Debug)]
+pub(crate) struct Place {
+    root: TempDir,
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The exit code.
+    pub(crate) code: i32,
+    /// Its answer.
+    pub(crate) stdout: Vec<u8>,
+    /// What it told.
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("in")).unwrap();
+        std::fs::create_dir(root.path().join("tmp")).unwrap();
+        Self { root }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Writes an input file and returns its path relative to the place.
+    pub(crate) fn input(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = Path::new("in").join(name);
+        let whole = self.path().join(&path);
+        std::fs::create_dir_all(whole.parent().unwrap()).unwrap();
+        std::fs::write(whole, content).unwrap();
+        path
+    }
+
+    /// Writes a shell script that stands in for `topn`.
+    pub(crate) fn script(&self, body: &str) -> String {
+        let path = self.path().join("topn.sh");
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A command of the program, in this place, with an environment of its own.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fanout"));
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", self.path())
+            .env("TMPDIR", self.path().join("tmp"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the program to its end; whatever it did, nothing may be left of it.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+        self.finish(&mut self.command(args))
+    }
+
+    /// The same with `input` on stdin.
+    pub(crate) fn run_with_stdin<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Ran {
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        self.judge(child.wait_with_output().unwrap())
+    }
+
+    pub(crate) fn finish(&self, command: &mut Command) -> Ran {
+        self.judge(command.output().unwrap())
+    }
+
+    /// Waits for `child`, which was started from a command of this place.
+    pub(crate) fn wait(&self, child: Child) -> Ran {
+        self.judge(child.wait_with_output().unwrap())
+    }
+
+    fn judge(&self, output: Output) -> Ran {
+        let ran = Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        assert_eq!(
+            self.left_over(),
+            [""; 0],
+            "files or processes stayed; it told:\n{}",
+            ran.stderr
+        );
+        assert_no_secret(&ran);
+        ran
+    }
+
+    /// Temporary files and processes that belong to this place.
+    pub(crate) fn left_over(&self) -> Vec<String> {
+        let tmp = self.path().join("tmp");
+        let files = std::fs::read_dir(&tmp)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().display().to_string());
+        files.chain(processes_below(&tmp)).collect()
+    }
+}
+
+/// Processes whose working directory lies below `directory`: what a node started and nobody ended.
+fn processes_below(directory: &Path) -> Vec<String> {
+    let cwd = |entry: std::fs::DirEntry| {
+        let cwd = std::fs::read_link(entry.path().join("cwd")).ok()?;
+        cwd.starts_with(directory)
+            .then(|| format!("process {} in {}", entry.path().display(), cwd.display()))
+    };
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(Result::ok)
+        .filter_map(cwd)
+        .collect()
+}
+
+/// No signature is in anything that was printed.
+fn assert_no_secret(ran: &Ran) {
+    for text in [&String::from_utf8_lossy(&ran.stdout), ran.stderr.as_str()] as [&str; 2] {
+        for (at, _) in text.match_indices("sig=") {
+            let value = &text[at + 4..];
+            assert!(
+                value.starts_with("REDACTED"),
+                "a signature was printed:\n{text}"
+            );
+        }
+    }
+}
+
+/// The text of `size` bytes or a little more: lines of words in several scripts, the same for the same seed.
+pub(crate) fn text(seed: u64, size: usize) -> String {
+    const WORDS: [&str; 16] = [
+        "the",
+        "The",
+        "of",
+        "and",
+        "naïve",
+        "Straße",
+        "слово",
+        "Мир",
+        "言葉",
+        "can't",
+        "3.14",
+        "a_b",
+        "ΑΣ",
+        "x,y",
+        "“quoted”",
+        "end.",
+    ];
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut out = String::with_capacity(size + 16);
+    while out.len() < size {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        out.push_str(WORDS[usize::try_from(state % 16).unwrap()]);
+        out.push(if state.is_multiple_of(11) { '\n' } else { ' ' });
+    }
+    out
+}

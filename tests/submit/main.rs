@@ -1,0 +1,17 @@
+//! End to end: `fanout submit` on the embedded service, as a user runs it, compared with `fanout count`.
+//!
+//! - `harness`: one program run, and what it left
+//! - `answer`: the same bytes as a count here · `failure`: everything that can go wrong, and what is left then
+//! - `account`: a service in another process, by endpoints and keys, with its own blobs or on Azurite
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod account;
+mod answer;
+#[path = "../common/azurite.rs"]
+mod azurite;
+mod failure;
+mod harness;
