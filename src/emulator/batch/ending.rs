@@ -255,6 +255,7 @@ impl Batch {
         }
         let number = job.number;
         self.end_runs(state, key, true, |_| true);
+        self.changed.notify_waiters();
         if was_ending {
             // What waits for the job's runs sees its new state.
             return;
@@ -271,6 +272,7 @@ impl Batch {
                 .is_none_or(|job| job.number != number || job.runs == 0)
         })
         .await;
+        self.release(key, number).await;
         let directories = {
             let mut state = self.lock();
             let now = crate::clock::now();

@@ -4,7 +4,7 @@
 //!   `query`, `list`, `object`, `duration`: what operations share
 //! - `pools`, `nodes`, `jobs`, `tasks`, `files`, `images`: the operations
 //! - `state`, `pool`, `node`, `job`, `task`: what is kept and how it is shown
-//! - `boot`, `schedule`, `run`, `spec`, `ending`: what happens by itself
+//! - `boot`, `schedule`, `preparation`, `run`, `spec`, `ending`: what happens by itself
 
 mod boot;
 mod condition;
@@ -21,6 +21,7 @@ mod nodes;
 mod object;
 mod pool;
 mod pools;
+mod preparation;
 mod query;
 mod route;
 mod run;

@@ -60,7 +60,6 @@ pub(super) struct Preparation {
     pub(super) release: Option<Object>,
 }
 
-#[expect(dead_code, reason = "job preparation is not offered yet")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PreparationState {
     Running,

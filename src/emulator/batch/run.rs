@@ -26,10 +26,13 @@ impl Batch {
         place: &Place,
         cancel: Cancel,
     ) {
-        let spec = self.task_spec(job, task, number, place);
-        let outcome = match spec {
-            Some(spec) => self.agent.run(&spec, cancel).await,
-            None => None,
+        let prepared = self.prepare(job, place).await;
+        let outcome = if self.take_prepared(job, task, number, prepared)
+            && let Some(spec) = self.task_spec(job, task, number, place)
+        {
+            self.agent.run(&spec, cancel).await
+        } else {
+            None
         };
         let mut state = self.lock();
         let now = crate::clock::now();

@@ -159,8 +159,8 @@ allowTaskPreemption bool
 maxParallelTasks int
 constraints JobConstraints
 ~jobManagerTask any
-~jobPreparationTask PreparationTask
-~jobReleaseTask ReleaseTask
+jobPreparationTask PreparationTask
+jobReleaseTask ReleaseTask
 commonEnvironmentSettings [Environment]
 poolInfo! PoolInfo
 onAllTasksComplete noaction|terminatejob
