@@ -10,8 +10,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::Method;
 use serde::Deserialize;
 
-use crate::azure::batch::body::TaskCreate;
 use crate::azure::batch::client::{Batch, decode, unreadable, with_json};
+use crate::azure::batch::task_body::TaskCreate;
 use crate::azure::batch::wire::or_default;
 use crate::azure::error::{ErrorKind, Parts, Result, ServiceError};
 use crate::azure::sas::encode_body;

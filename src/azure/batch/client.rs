@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use crate::azure::auth::{Dialect, SharedKey};
-use crate::azure::batch::answer::MetadataItem;
+use crate::azure::batch::pool_answer::MetadataItem;
 use crate::azure::endpoint::Endpoint;
 use crate::azure::error::{ErrorKind, Result, ServiceError};
 use crate::azure::refusal;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue};
 
-use crate::azure::batch::answer::FileItem;
 use crate::azure::batch::client::{Batch, ListQuery};
+use crate::azure::batch::job_answer::FileItem;
 use crate::azure::error::Result;
 use crate::azure::transport::Answer;
 

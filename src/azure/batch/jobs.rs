@@ -5,9 +5,9 @@
 use reqwest::Method;
 use serde::Serialize;
 
-use crate::azure::batch::answer::{Job, PrepReleaseStatus, TaskCountsResult};
-use crate::azure::batch::body::{JobCreate, JobPatch};
 use crate::azure::batch::client::{Batch, ListQuery, done_if_gone, is_ours, may_exist};
+use crate::azure::batch::job_answer::{Job, PrepReleaseStatus, TaskCountsResult};
+use crate::azure::batch::job_body::{JobCreate, JobPatch};
 use crate::azure::batch::wire::JobState;
 use crate::azure::error::{Creation, Result};
 

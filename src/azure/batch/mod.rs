@@ -5,32 +5,42 @@
 //! it cannot. No managed identity is created here (that is ARM's).
 
 #[macro_use]
+mod shape;
+#[macro_use]
 mod wire;
 mod add;
-mod answer;
-mod body;
 mod client;
 mod files;
+mod job_answer;
+mod job_body;
 mod jobs;
+mod pool_answer;
+mod pool_body;
 mod pools;
+mod task_body;
 mod tasks;
 
 pub use add::{TASKS_PER_REQUEST_MAX, TasksAdded};
-pub use answer::{
-    AutoScaleRun, ErrorItem, FailureInfo, FileItem, FileProperties, Image, Job, JobExecution,
-    MetadataItem, NameValue, Node, NodeCounts, NodeError, NodeInfo, Pool, PoolNodeCounts,
-    PoolReference, PrepReleaseStatus, StartTaskInfo, SupportedImage, Task, TaskCounts,
-    TaskCountsResult, TaskExecution,
-};
-pub use body::{
-    AutoScale, AutoUser, EnvironmentSetting, JobConstraints, JobCreate, JobPatch,
-    JobPreparationTask, JobReleaseTask, NetworkConfiguration, OutputContainer, OutputDestination,
-    OutputFile, OutputOptions, PoolCreate, PoolPatch, PoolResize, ResourceFile, SchedulingPolicy,
-    StartTask, TaskConstraints, TaskCreate, TaskDependencies, TaskIdRange, UploadHeader,
-    UserIdentity, VirtualMachine,
-};
 pub use client::{API_VERSION, Batch, ListQuery, quoted};
 pub use files::{FilePart, FileSource};
+pub use job_answer::{
+    FileItem, FileProperties, Job, JobExecution, NodeInfo, PoolReference, PrepReleaseStatus, Task,
+    TaskCounts, TaskCountsResult, TaskExecution,
+};
+pub use job_body::{JobConstraints, JobCreate, JobPatch, JobPreparationTask, JobReleaseTask};
+pub use pool_answer::{
+    AutoScaleRun, ErrorItem, FailureInfo, Image, MetadataItem, NameValue, Node, NodeCounts,
+    NodeError, Pool, PoolNodeCounts, StartTaskInfo, SupportedImage,
+};
+pub use pool_body::{
+    AutoScale, NetworkConfiguration, PoolCreate, PoolPatch, PoolResize, SchedulingPolicy,
+    StartTask, VirtualMachine,
+};
+pub use task_body::{
+    AutoUser, EnvironmentSetting, OutputContainer, OutputDestination, OutputFile, OutputOptions,
+    ResourceFile, TaskConstraints, TaskCreate, TaskDependencies, TaskIdRange, UploadHeader,
+    UserIdentity,
+};
 pub use wire::{
     AllocationState, AutoUserScope, ElevationLevel, ErrorCategory, IsoDuration, JobState,
     NodeState, OnAllTasksComplete, PoolState, ResultKind, RunState, TaskState, Timestamp,

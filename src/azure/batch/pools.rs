@@ -5,11 +5,11 @@
 use reqwest::Method;
 use serde::Serialize;
 
-use crate::azure::batch::answer::{AutoScaleRun, Node, Pool, PoolNodeCounts, SupportedImage};
-use crate::azure::batch::body::{AutoScale, PoolCreate, PoolPatch, PoolResize};
 use crate::azure::batch::client::{
     Batch, ListQuery, decode, done_if_gone, is_ours, may_exist, quoted, with_json,
 };
+use crate::azure::batch::pool_answer::{AutoScaleRun, Node, Pool, PoolNodeCounts, SupportedImage};
+use crate::azure::batch::pool_body::{AutoScale, PoolCreate, PoolPatch, PoolResize};
 use crate::azure::batch::wire::PoolState;
 use crate::azure::error::{Creation, Result};
 use crate::azure::sas::encode_body;

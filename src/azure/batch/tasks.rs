@@ -4,8 +4,8 @@
 
 use reqwest::Method;
 
-use crate::azure::batch::answer::Task;
 use crate::azure::batch::client::{Batch, ListQuery};
+use crate::azure::batch::job_answer::Task;
 use crate::azure::error::Result;
 
 impl Batch {
