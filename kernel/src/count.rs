@@ -6,8 +6,9 @@ use crate::counts::Counts;
 use crate::error::{CountError, InputFailure};
 use crate::input::{InputFile, InputKind, IoMode};
 use crate::pass::Pass;
-use crate::settings::CountSettings;
+use crate::settings::{CountSettings, WordMode};
 use crate::table::{Seed, Table};
+use crate::tile::count_runs;
 use crate::words;
 
 /// How to count.
@@ -52,7 +53,12 @@ pub fn count_bytes(text: &[u8], settings: CountSettings) -> Counts {
 
 /// Counts the words of `text`, which begins and ends at safe cuts, into `table`.
 pub(crate) fn count_text(text: &[u8], settings: CountSettings, table: &mut Table) {
-    words::for_each_counted(settings, text, &mut |word| table.add(word, 1));
+    if settings.words == WordMode::Unicode {
+        words::for_each_counted(settings, text, &mut |word| table.add_one(word));
+        table.settle();
+    } else {
+        count_runs(text, settings, table);
+    }
 }
 
 /// Counts the words of `files`.
@@ -104,7 +110,7 @@ mod tests {
     use super::*;
     use crate::input::find_inputs;
     use crate::oracle;
-    use crate::settings::{Filters, WordMode};
+    use crate::settings::Filters;
     use proptest::prelude::*;
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, Ordering};

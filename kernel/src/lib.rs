@@ -42,5 +42,6 @@ pub mod render;
 mod scan;
 pub mod settings;
 mod table;
+mod tile;
 pub mod top;
 pub mod words;

@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Bytes(Vec<u8>),
     /// Reads the request and closes without an answer.
     Cut,
+    /// Reads the request, writes these bytes, then nothing more for as long as the client stays.
+    Hang(Vec<u8>),
     /// Reads the request, writes a head without length, then body bytes for as long as they are taken.
     Endless,
 }
@@ -111,6 +113,11 @@ impl Answers {
                                 .await,
                         );
                         while socket.write_all(&[b' '; 65_536]).await.is_ok() {}
+                    }
+                    Some(Step::Hang(bytes)) => {
+                        drop(socket.write_all(&bytes).await);
+                        // Reading ends when the client goes away.
+                        drop(socket.read(&mut [0; 1]).await);
                     }
                     Some(Step::Cut) | None => {}
                 }

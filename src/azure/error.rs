@@ -239,7 +239,12 @@ impl fmt::Display for ServiceError {
         if let Some(code) = &p.code {
             write!(f, "{code}: ")?;
         }
-        write!(f, "{} ({} {}", redact(&p.message), p.method, p.url)?;
+        write!(f, "{} (", redact(&p.message))?;
+        // Without a try no method was used.
+        if p.attempts > 0 {
+            write!(f, "{} ", p.method)?;
+        }
+        f.write_str(&p.url)?;
         if p.attempts > 1 {
             write!(
                 f,

@@ -16,6 +16,7 @@ pub mod retry;
 pub mod sas;
 pub mod storage;
 pub mod transport;
+mod trouble;
 
 pub use auth::{KeyError, SharedKey};
 pub use endpoint::{Endpoint, EndpointError};

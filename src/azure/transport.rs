@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response};
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -17,21 +17,14 @@ use url::Url;
 
 use crate::azure::auth::{Dialect, SharedKey};
 use crate::azure::endpoint::Endpoint;
-use crate::azure::error::{ErrorKind, Parts, Result, ServiceError, shown_url};
+use crate::azure::error::{ErrorKind, Result, ServiceError};
 use crate::azure::http_date;
-use crate::azure::refusal;
-use crate::azure::retry::{Failure, RetryPolicy, is_retryable, read_retry_after};
+use crate::azure::retry::{RetryPolicy, is_retryable};
+use crate::azure::trouble::Trouble;
 use crate::clock;
 
 /// How long a connection may take: an address that answers at all answers within a second or two.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// How long an answer may stand still: twice the 30 s after which Batch itself gives up.
-const READ_MAX: Duration = Duration::from_secs(60);
-/// How long one try of a request that is read whole may take, so that a body that trickles for ever ends: an 8 MiB block
-/// at 30 KB/s takes 280 s.
-const ATTEMPT_MAX: Duration = Duration::from_secs(300);
-/// An error's body is read up to this; the rest is dropped. Real ones have a few hundred bytes.
-const ERROR_BODY_MAX_BYTES: usize = 64 << 10;
 /// What an operation's answer may have unless it says otherwise: a page of 1000 tasks with all fields has about 3 MB.
 pub const BODY_MAX_BYTES: usize = 32 << 20;
 
@@ -83,9 +76,54 @@ pub struct Answer {
 /// An answer whose body is still to be read.
 #[derive(Debug)]
 pub struct Opened {
-    /// Status, headers and the body.
-    pub response: Response,
+    response: Response,
+    patience: Patience,
 }
+
+impl Opened {
+    /// The status, 200 to 299.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// Its headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The next bytes of the body; nothing at its end.
+    ///
+    /// # Errors
+    /// When the body is cut, or nothing comes for a minute.
+    pub async fn chunk(&mut self) -> std::io::Result<Option<Bytes>> {
+        match tokio::time::timeout(self.patience.still, self.response.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(std::io::Error::other(error.without_url())),
+            Err(elapsed) => Err(std::io::Error::new(std::io::ErrorKind::TimedOut, elapsed)),
+        }
+    }
+}
+
+/// How long is waited for what.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// For the head of an answer to a request without body. Twice the 30 s after which Batch itself gives up.
+    answer: Duration,
+    /// For the next bytes of an answer.
+    still: Duration,
+    /// For an answer that is read whole, so that one that trickles for ever ends.
+    whole: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    answer: Duration::from_secs(60),
+    still: Duration::from_secs(60),
+    whole: Duration::from_secs(300),
+};
+/// The slowest way up that is waited for, per request: a block of 8 MiB gets 256 s more.
+const UPLOAD_MIN_BYTES_PER_SECOND: usize = 32 << 10;
 
 /// The way to one service: a connection pool, credentials and the retry policy. Cloning shares all of it.
 #[derive(Clone, Debug)]
@@ -94,16 +132,12 @@ pub struct Transport {
     key: SharedKey,
     dialect: Dialect,
     retry: RetryPolicy,
+    patience: Patience,
     /// Whether this service has answered anything yet.
     met: Arc<AtomicBool>,
 }
 
-/// One failed try.
-struct Trouble {
-    failure: Failure,
-    error: Parts,
-    retry_after: Option<Duration>,
-}
+type Try<T> = std::result::Result<T, Box<Trouble>>;
 
 impl Transport {
     /// A transport to `endpoint`; nothing is connected yet. A proxy from the environment is used, except for loopback.
@@ -118,7 +152,6 @@ impl Transport {
     ) -> Result<Self> {
         let mut builder = Client::builder()
             .connect_timeout(CONNECT_MAX)
-            .read_timeout(READ_MAX)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("fanout/", env!("CARGO_PKG_VERSION")));
         if endpoint.is_loopback() {
@@ -139,8 +172,21 @@ impl Transport {
             key,
             dialect,
             retry,
+            patience: PATIENCE,
             met: Arc::new(AtomicBool::new(false)),
         })
+    }
+
+    /// The same transport with other patience.
+    #[cfg(test)]
+    pub(crate) fn impatient(mut self) -> Self {
+        let short = Duration::from_millis(50);
+        self.patience = Patience {
+            answer: short,
+            still: short,
+            whole: short,
+        };
+        self
     }
 
     /// The key that signs.
@@ -166,12 +212,11 @@ impl Transport {
         let begun = clock::instant();
         let mut attempts = 1;
         loop {
-            let read = async {
-                let response = self.exchange(request).await?;
-                self.read_whole(request, response).await
+            let outcome = match self.exchange(request).await {
+                Ok(opened) => self.read_whole(request, opened).await,
+                Err(trouble) => Err(trouble),
             };
-            let outcome = tokio::time::timeout(ATTEMPT_MAX, read).await;
-            match outcome.unwrap_or_else(|elapsed| Err(out_of_time(request, elapsed))) {
+            match outcome {
                 Ok(answer) => return Ok(Answer { attempts, ..answer }),
                 Err(trouble) => self.wait_or_fail(trouble, attempts, begun).await?,
             }
@@ -188,7 +233,7 @@ impl Transport {
         let mut attempts = 1;
         loop {
             match self.exchange(request).await {
-                Ok(response) => return Ok(Opened { response }),
+                Ok(opened) => return Ok(opened),
                 Err(trouble) => self.wait_or_fail(trouble, attempts, begun).await?,
             }
             attempts += 1;
@@ -219,7 +264,7 @@ impl Transport {
     }
 
     /// One try: dates, signs, sends, and reads the body only of a refusal.
-    async fn exchange(&self, request: &Request) -> std::result::Result<Response, Box<Trouble>> {
+    async fn exchange(&self, request: &Request) -> Try<Opened> {
         let mut headers = request.headers.clone();
         set_length(&mut headers, request);
         if self.dialect == Dialect::Batch {
@@ -240,62 +285,53 @@ impl Transport {
             .request(request.method.clone(), request.url.clone())
             .headers(headers)
             .body(request.body.clone())
-            .send()
-            .await;
-        let response = sent.map_err(|error| unanswered(request, error))?;
+            .send();
+        let sending =
+            Duration::from_secs((request.body.len() / UPLOAD_MIN_BYTES_PER_SECOND) as u64);
+        let response = match tokio::time::timeout(self.patience.answer + sending, sent).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(Trouble::unanswered(request, error)),
+            Err(elapsed) => return Err(Trouble::out_of_time(request, elapsed)),
+        };
         self.met.store(true, Ordering::Relaxed);
         if response.status().is_success() {
-            return Ok(response);
+            let patience = self.patience;
+            return Ok(Opened { response, patience });
         }
-        Err(refused(request, response).await)
+        Err(Trouble::refused(request, response).await)
     }
 
-    async fn read_whole(
-        &self,
-        request: &Request,
-        mut response: Response,
-    ) -> std::result::Result<Answer, Box<Trouble>> {
+    async fn read_whole(&self, request: &Request, mut opened: Opened) -> Try<Answer> {
         let max = request.body_max_bytes;
-        let declared = response
+        let declared = opened
+            .response
             .content_length()
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(0);
-        let mut body = BytesMut::with_capacity(declared.min(max).min(1 << 20));
-        let too_long = |length: usize| {
-            let message =
-                format!("the answer has {length} bytes or more, at most {max} are accepted");
-            Box::new(Trouble {
-                failure: Failure::BodyTooLong,
-                error: parts(request, ErrorKind::Unreadable, message),
-                retry_after: None,
-            })
-        };
         // A HEAD declares the length of a body that it does not send.
         if declared > max && request.method != Method::HEAD {
-            return Err(too_long(declared));
+            return Err(Trouble::too_long(request, declared));
         }
+        let mut body = BytesMut::with_capacity(declared.min(max).min(1 << 20));
+        let begun = clock::instant();
         loop {
-            match response.chunk().await {
+            match opened.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() > max => {
-                    return Err(too_long(body.len() + chunk.len()));
+                    return Err(Trouble::too_long(request, body.len() + chunk.len()));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Err(error) => {
-                    let message = format!("the answer ended early, after {} bytes", body.len());
-                    let mut parts = parts(request, ErrorKind::Unreadable, message);
-                    parts.source = Some(error.without_url().into());
-                    return Err(Box::new(Trouble {
-                        failure: Failure::BodyCut,
-                        error: parts,
-                        retry_after: None,
-                    }));
-                }
+                Err(error) => return Err(Trouble::cut(request, body.len(), error)),
+            }
+            if begun.elapsed() > self.patience.whole {
+                let error = std::io::Error::from(std::io::ErrorKind::TimedOut);
+                return Err(Trouble::cut(request, body.len(), error));
             }
         }
+        let (status, headers) = (opened.status(), opened.headers().clone());
         Ok(Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
+            status,
+            headers,
             body: body.freeze(),
             attempts: 1,
         })
@@ -319,81 +355,6 @@ pub fn server_time(headers: &HeaderMap) -> Option<OffsetDateTime> {
         .to_str()
         .ok()
         .and_then(http_date::from_http)
-}
-
-fn parts(request: &Request, kind: ErrorKind, message: String) -> Parts {
-    Parts {
-        kind,
-        operation: request.operation.clone(),
-        method: request.method.clone(),
-        url: shown_url(&request.url),
-        status: None,
-        code: None,
-        message,
-        request_id: None,
-        attempts: 1,
-        elapsed: Duration::ZERO,
-        source: None,
-    }
-}
-
-fn out_of_time(request: &Request, elapsed: tokio::time::error::Elapsed) -> Box<Trouble> {
-    let message = format!("no whole answer within {} s", ATTEMPT_MAX.as_secs());
-    let mut error = parts(request, ErrorKind::NotAnswered, message);
-    error.source = Some(elapsed.into());
-    Box::new(Trouble {
-        failure: Failure::NoAnswer,
-        error,
-        retry_after: None,
-    })
-}
-
-fn unanswered(request: &Request, error: reqwest::Error) -> Box<Trouble> {
-    let (failure, kind, message) = refusal::classify(&error);
-    let mut error_parts = parts(request, kind, message);
-    error_parts.source = Some(error.without_url().into());
-    Box::new(Trouble {
-        failure,
-        error: error_parts,
-        retry_after: None,
-    })
-}
-
-async fn refused(request: &Request, mut response: Response) -> Box<Trouble> {
-    let mut body = BytesMut::new();
-    while body.len() < ERROR_BODY_MAX_BYTES {
-        // A refusal whose body is cut or stalls is still a refusal: what came is enough.
-        match tokio::time::timeout(CONNECT_MAX, response.chunk()).await {
-            Ok(Ok(Some(chunk))) => {
-                let room = ERROR_BODY_MAX_BYTES - body.len();
-                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            }
-            Ok(Ok(None) | Err(_)) | Err(_) => break,
-        }
-    }
-    let status = response.status().as_u16();
-    let said = refusal::read(status, response.headers(), &body);
-    let text = |name: &str| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .map(str::to_owned)
-    };
-    let mut error = parts(request, ErrorKind::Refused, said.message);
-    error.status = Some(status);
-    error.code = said.code;
-    error.request_id = text("request-id").or_else(|| text("x-ms-request-id"));
-    let retry_after = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| read_retry_after(v, clock::now()));
-    Box::new(Trouble {
-        failure: Failure::Status(status),
-        error,
-        retry_after,
-    })
 }
 
 #[cfg(test)]

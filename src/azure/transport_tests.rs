@@ -204,6 +204,44 @@ async fn no_answer_is_told_apart_from_a_refusal() {
     );
 }
 
+#[tokio::test]
+async fn a_service_that_hangs_before_or_in_its_answer_is_given_up() {
+    let head = b"HTTP/1.1 200 X\r\nContent-Length: 10\r\n\r\nabc";
+    let steps = vec![
+        Step::Hang(Vec::new()),
+        Step::Hang(head.to_vec()),
+        json(200, "whole"),
+    ];
+    let server = Answers::serve(steps).await;
+    let transport = server.transport(Dialect::Batch).impatient();
+    let answer = transport
+        .send(&request(&server, Method::GET))
+        .await
+        .unwrap();
+    assert_eq!((&answer.body[..], answer.attempts), (&b"whole"[..], 3));
+    let server = Answers::serve(vec![Step::Hang(Vec::new()); 4]).await;
+    let transport = server.transport(Dialect::Batch).impatient();
+    let error = transport
+        .send(&request(&server, Method::POST))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.attempts()),
+        (ErrorKind::NotAnswered, 4)
+    );
+    assert!(error.message().contains("no answer in time"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_trickles_for_ever_is_given_up() {
+    let server = Answers::serve(vec![Step::Endless; 4]).await;
+    let transport = server.transport(Dialect::Batch).impatient();
+    let mut endless = request(&server, Method::GET);
+    endless.body_max_bytes = usize::MAX;
+    let error = transport.send(&endless).await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Unreadable, 4));
+}
+
 #[test]
 fn the_server_time_is_read_from_its_answer() {
     let mut headers = HeaderMap::new();

@@ -11,6 +11,7 @@ const UNSAFE_FILES: &[&str] = &[
     "kernel/src/input/map.rs",
     "kernel/src/scan/avx2.rs",
     "kernel/src/scan/neon.rs",
+    "kernel/src/scan/runs_avx2.rs",
     "kernel/src/scan/sse2.rs",
     "kernel/src/table/arena.rs",
     "kernel/src/table/short.rs",

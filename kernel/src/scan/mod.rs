@@ -3,7 +3,11 @@
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 pub(crate) mod avx2;
 mod masks;
+mod runs;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod runs_avx2;
 mod scalar;
 
 pub(crate) use masks::{AsciiMasks, Classifier, WINDOW};
+pub(crate) use runs::{Runs, Work, by_best_means};
 pub(crate) use scalar::Scalar;

@@ -2,90 +2,90 @@
 //!
 //! It sorts nothing and knows no mode.
 
-use ahash::RandomState;
-use hashbrown::HashTable;
+use super::hash::Seed;
+use super::long::LongTable;
+use super::short::{Key, ShortTable};
 
-/// The secret of the hash, shared by the tables that will be merged. It never changes an answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Seed(RandomState);
-
-impl Seed {
-    /// A seed that nobody can foretell.
-    #[must_use]
-    pub(crate) fn random() -> Self {
-        Self(RandomState::new())
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    hash: u64,
-    count: u64,
-    start: usize,
-    end: usize,
-}
+/// 64 keys wait between the prefetch of their slots and their counting: enough to hide a miss of all caches.
+const WAITING: usize = 64;
 
 /// Words and counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     seed: Seed,
-    entries: HashTable<Entry>,
-    bytes: Vec<u8>,
+    short: ShortTable,
+    long: LongTable,
+    waiting: [Key; WAITING],
+    waiting_count: usize,
 }
 
 impl Table {
-    /// An empty table; it takes no memory.
-    #[must_use]
+    /// An empty table.
     pub(crate) fn new(seed: Seed) -> Self {
         Self {
             seed,
-            entries: HashTable::new(),
-            bytes: Vec::new(),
+            short: ShortTable::new(),
+            long: LongTable::default(),
+            waiting: [Key::default(); WAITING],
+            waiting_count: 0,
         }
     }
 
-    /// Counts `word` `count` more times; no allocation for a word seen before.
+    /// The seed of its hashes.
+    #[inline(always)]
+    pub(crate) fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    /// Counts `word`, not empty, once; no allocation for a word seen before.
     #[inline]
-    pub(crate) fn add(&mut self, word: &[u8], count: u64) {
-        let hash = self.seed.0.hash_one(word);
-        let bytes = &mut self.bytes;
-        let entry = self.entries.entry(
-            hash,
-            |entry| entry.hash == hash && &bytes[entry.start..entry.end] == word,
-            |entry| entry.hash,
-        );
-        match entry {
-            hashbrown::hash_table::Entry::Occupied(mut entry) => entry.get_mut().count += count,
-            hashbrown::hash_table::Entry::Vacant(entry) => {
-                let start = bytes.len();
-                bytes.extend_from_slice(word);
-                entry.insert(Entry {
-                    hash,
-                    count,
-                    start,
-                    end: bytes.len(),
-                });
-            }
+    pub(crate) fn add_one(&mut self, word: &[u8]) {
+        match Key::of(word, &self.seed) {
+            Some(key) => self.push(key),
+            None => self.long.add(word, self.seed.hash_long(word), 1),
         }
+    }
+
+    /// Counts the word of `key`, made with this table's seed, once: now or before [`settle`](Self::settle) returns.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, key: Key) {
+        self.short.prefetch(&key);
+        self.waiting[self.waiting_count % WAITING] = key;
+        self.waiting_count += 1;
+        if self.waiting_count == WAITING {
+            self.settle();
+        }
+    }
+
+    /// Counts the words that wait. Needed before anything is read.
+    pub(crate) fn settle(&mut self) {
+        for key in &self.waiting[..self.waiting_count] {
+            self.short.add(key, 1, &self.seed);
+        }
+        self.waiting_count = 0;
     }
 
     /// How many different words there are.
-    #[must_use]
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        debug_assert_eq!(self.waiting_count, 0);
+        self.short.len() + self.long.len()
     }
 
     /// Every word with its count, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.entries
-            .iter()
-            .map(|entry| (&self.bytes[entry.start..entry.end], entry.count))
+        debug_assert_eq!(self.waiting_count, 0);
+        let long = self.long.iter().map(|(word, _, count)| (word, count));
+        self.short.iter().chain(long)
     }
 
-    /// Adds every word of `other`.
+    /// Adds every word of `other`, which has the same seed.
     pub(crate) fn absorb(&mut self, other: &Self) {
-        for (word, count) in other.iter() {
-            self.add(word, count);
+        debug_assert_eq!(other.waiting_count, 0);
+        for (key, count) in other.short.keys(&self.seed) {
+            self.short.add(&key, count, &self.seed);
+        }
+        for (word, hash, count) in other.long.iter() {
+            self.long.add(word, hash, count);
         }
     }
 }

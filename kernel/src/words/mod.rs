@@ -19,3 +19,4 @@ pub use mode::{for_each_counted, for_each_word};
 pub use property::UNICODE_VERSION;
 #[cfg(test)]
 pub(crate) use property::{Class, property};
+pub(crate) use whitespace::{space_len, strip_punctuation};

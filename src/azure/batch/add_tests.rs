@@ -192,3 +192,14 @@ proptest! {
         prop_assert_eq!(ids, expected);
     }
 }
+
+#[test]
+fn adding_can_be_spawned() {
+    fn spawnable<F: Future + Send>(_: impl FnOnce(Batch, Vec<TaskCreate>) -> F) {}
+    spawnable(|batch: Batch, tasks| async move { batch.add_tasks("j", &tasks, |_| {}).await });
+    spawnable(|batch: Batch, _| async move {
+        batch
+            .create_pool(&crate::azure::batch::PoolCreate::default())
+            .await
+    });
+}

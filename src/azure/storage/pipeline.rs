@@ -15,8 +15,7 @@ use azure_core::http::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::stream;
 use md5::{Digest as _, Md5};
 use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
@@ -32,26 +31,46 @@ const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 struct Label {
     operation: String,
     streamed: bool,
+    content_md5: Option<[u8; 16]>,
+}
+
+impl Label {
+    fn new(operation: &str) -> Self {
+        Self {
+            operation: operation.to_owned(),
+            streamed: false,
+            content_md5: None,
+        }
+    }
+
+    fn options<'a>(self) -> ClientMethodOptions<'a> {
+        ClientMethodOptions {
+            context: Context::new().with_value(self),
+        }
+    }
 }
 
 /// Options that carry the name of an operation to its error.
 pub(super) fn labelled<'a>(operation: &str) -> ClientMethodOptions<'a> {
-    options(operation, false)
+    Label::new(operation).options()
+}
+
+/// The same, for a body whose MD5 is known already.
+pub(super) fn with_md5<'a>(operation: &str, content_md5: [u8; 16]) -> ClientMethodOptions<'a> {
+    Label {
+        content_md5: Some(content_md5),
+        ..Label::new(operation)
+    }
+    .options()
 }
 
 /// The same, for an answer whose body is read by the caller.
 pub(super) fn streamed<'a>(operation: &str) -> ClientMethodOptions<'a> {
-    options(operation, true)
-}
-
-fn options<'a>(operation: &str, streamed: bool) -> ClientMethodOptions<'a> {
-    let label = Label {
-        operation: operation.to_owned(),
-        streamed,
-    };
-    ClientMethodOptions {
-        context: Context::new().with_value(label),
+    Label {
+        streamed: true,
+        ..Label::new(operation)
     }
+    .options()
 }
 
 /// Client options that send everything through `transport`.
@@ -96,16 +115,16 @@ impl Policy for Wire {
         _next: &[Arc<dyn Policy>],
     ) -> PolicyResult {
         let label = context.value::<Label>().cloned();
-        let label = label.unwrap_or(Label {
-            operation: "call Blob Storage".to_owned(),
-            streamed: false,
-        });
-        let request = translate(request, label.operation)?;
+        let label = label.unwrap_or_else(|| Label::new("call Blob Storage"));
+        let request = translate(request, &label)?;
         if label.streamed {
-            let response = self.transport.open(&request).await.map_err(wrap)?.response;
-            let (status, headers) = (response.status().as_u16(), core_headers(response.headers()));
-            let body = response.bytes_stream().map_err(|error| {
-                azure_core::Error::with_error(CoreKind::Io, error.without_url(), "the body was cut")
+            let opened = self.transport.open(&request).await.map_err(wrap)?;
+            let (status, headers) = (opened.status(), core_headers(opened.headers()));
+            let body = stream::try_unfold(opened, async |mut opened| {
+                let chunk = opened.chunk().await.map_err(|error| {
+                    azure_core::Error::with_error(CoreKind::Io, error, "the body was cut")
+                })?;
+                Ok(chunk.map(|bytes| (bytes, opened)))
             });
             Ok(AsyncRawResponse::new(
                 status.into(),
@@ -128,7 +147,7 @@ fn wrap(error: ServiceError) -> azure_core::Error {
 }
 
 /// The request in our terms: same method, URL, headers and body, and an MD5 of the body where there is none yet.
-fn translate(request: &CoreRequest, operation: String) -> azure_core::Result<Request> {
+fn translate(request: &CoreRequest, label: &Label) -> azure_core::Result<Request> {
     let body = match request.body() {
         Body::Bytes(bytes) => bytes.clone(),
         Body::SeekableStream(_) => {
@@ -141,7 +160,7 @@ fn translate(request: &CoreRequest, operation: String) -> azure_core::Result<Req
     let query = url.query().map(|q| q.replace('+', "%20"));
     url.set_query(query.as_deref());
     let method = Method::from_bytes(request.method().as_ref().as_bytes()).unwrap_or(Method::GET);
-    let mut translated = Request::new(operation, method, url);
+    let mut translated = Request::new(label.operation.clone(), method, url);
     for (name, value) in request.headers().iter() {
         let name = HeaderName::try_from(name.as_str());
         let value = HeaderValue::try_from(value.as_str());
@@ -156,17 +175,19 @@ fn translate(request: &CoreRequest, operation: String) -> azure_core::Result<Req
             }
         }
     }
-    if !body.is_empty() && !translated.headers.contains_key(CONTENT_MD5) {
-        translated.headers.insert(CONTENT_MD5, md5_header(&body));
+    if !body.is_empty() {
+        let md5 = label
+            .content_md5
+            .unwrap_or_else(|| Md5::digest(&body).into());
+        translated.headers.insert(CONTENT_MD5, md5_header(md5));
     }
     translated.body = body;
     Ok(translated)
 }
 
-fn md5_header(body: &Bytes) -> HeaderValue {
+fn md5_header(md5: [u8; 16]) -> HeaderValue {
     // Base64 is always a header.
-    HeaderValue::try_from(STANDARD.encode(Md5::digest(body)))
-        .unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::try_from(STANDARD.encode(md5)).unwrap_or(HeaderValue::from_static(""))
 }
 
 fn core_headers(headers: &HeaderMap) -> Headers {

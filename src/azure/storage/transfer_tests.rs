@@ -339,3 +339,26 @@ async fn lists_are_read_over_pages_with_metadata() {
         server.lines()
     );
 }
+
+#[test]
+fn transfers_can_be_spawned() {
+    fn spawnable<F: Future + Send>(_: impl FnOnce(Storage, Arc<File>) -> F) {}
+    spawnable(|storage: Storage, file| async move {
+        storage
+            .upload("c", "b", file, 0..1, UploadOptions::default(), &|_| {})
+            .await
+    });
+    spawnable(|storage: Storage, _| async move {
+        let path = Path::new("b");
+        storage
+            .download("c", "b", path, DownloadOptions::default(), &|_| {})
+            .await
+    });
+    spawnable(|storage: Storage, _| async move {
+        storage
+            .download_to("c", "b", &mut Vec::new(), &|_| {})
+            .await
+    });
+    spawnable(|storage: Storage, _| async move { storage.list_blobs("c", "").await });
+    spawnable(|storage: Storage, _| async move { storage.list_containers("").await });
+}

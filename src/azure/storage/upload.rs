@@ -15,8 +15,8 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
 
-use crate::azure::error::Result;
-use crate::azure::storage::pipeline::{labelled, service_error};
+use crate::azure::error::{Result, ServiceError};
+use crate::azure::storage::pipeline::{labelled, service_error, with_md5};
 use crate::azure::storage::{Storage, TransferError};
 
 /// Blocks that a blob can have.
@@ -78,8 +78,8 @@ impl Storage {
             .max(length.div_ceil(BLOCKS_MAX));
         let client = self.blob(&operation, container, name)?.block_blob_client();
         if length <= block_bytes {
-            let (content, _) = read_block(file, range.start, length, name).await?;
-            put_whole(&client, &operation, content).await?;
+            let (content, md5) = read_block(file, range.start, length, name).await?;
+            put_whole(&client, &operation, content, md5).await?;
             progress(length);
             return Ok(Uploaded {
                 bytes: length,
@@ -130,53 +130,55 @@ async fn stage(
     operation: &str,
     index: u64,
     content: Bytes,
-    md5: Vec<u8>,
+    md5: [u8; 16],
 ) -> Result<Vec<u8>> {
     let id: Vec<u8> = [&index.to_be_bytes()[..], &md5].concat();
     let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
-    let sent = async || {
+    let mut tries = 1;
+    loop {
         let options = BlockBlobClientStageBlockOptions {
-            transactional_content_md5: Some(md5.clone()),
-            method_options: labelled(operation),
+            method_options: with_md5(operation, md5),
             ..BlockBlobClientStageBlockOptions::default()
         };
         let body = content.clone().into();
-        client
-            .stage_block(&id, length, body, Some(options))
-            .await
-            .map(drop)
-            .map_err(|error| service_error(operation, client.url(), error))
-    };
-    undamaged(sent).await?;
-    Ok(id)
+        match client.stage_block(&id, length, body, Some(options)).await {
+            Ok(_) => return Ok(id),
+            Err(error) => damaged(service_error(operation, client.url(), error), tries)?,
+        }
+        tries += 1;
+    }
 }
 
-/// Sends a blob of one block; the pipeline adds its MD5.
-async fn put_whole(client: &BlockBlobClient, operation: &str, content: Bytes) -> Result<()> {
-    let sent = async || {
-        let length = u64::try_from(content.len()).unwrap_or(u64::MAX).max(1);
-        let options = BlobClientUploadOptions {
-            partition_size: std::num::NonZero::new(length),
-            method_options: labelled(operation),
-            ..BlobClientUploadOptions::default()
-        };
-        client
-            .upload(content.clone().into(), Some(options))
-            .await
-            .map(drop)
-            .map_err(|error| service_error(operation, client.url(), error))
-    };
-    undamaged(sent).await
-}
-
-/// Sends again what the service says arrived damaged.
-async fn undamaged(send: impl AsyncFn() -> Result<()>) -> Result<()> {
+/// Sends a blob of one block.
+async fn put_whole(
+    client: &BlockBlobClient,
+    operation: &str,
+    content: Bytes,
+    md5: [u8; 16],
+) -> Result<()> {
+    let length = u64::try_from(content.len()).unwrap_or(u64::MAX).max(1);
     let mut tries = 1;
     loop {
-        match send().await {
-            Err(error) if error.is_code("Md5Mismatch") && tries < DAMAGED_MAX => tries += 1,
-            outcome => return outcome,
+        let options = BlobClientUploadOptions {
+            // As long as the content: one request.
+            partition_size: std::num::NonZero::new(length),
+            method_options: with_md5(operation, md5),
+            ..BlobClientUploadOptions::default()
+        };
+        match client.upload(content.clone().into(), Some(options)).await {
+            Ok(_) => return Ok(()),
+            Err(error) => damaged(service_error(operation, client.url(), error), tries)?,
         }
+        tries += 1;
+    }
+}
+
+/// Passes over what the service says arrived damaged, a few times.
+fn damaged(error: ServiceError, tries: u32) -> Result<()> {
+    if error.is_code("Md5Mismatch") && tries < DAMAGED_MAX {
+        Ok(())
+    } else {
+        Err(error)
     }
 }
 
@@ -186,13 +188,13 @@ async fn read_block(
     offset: u64,
     bytes: u64,
     name: &str,
-) -> std::result::Result<(Bytes, Vec<u8>), TransferError> {
+) -> std::result::Result<(Bytes, [u8; 16]), TransferError> {
     let action = format!("read {bytes} bytes from {offset} on for blob `{name}`");
     let length = usize::try_from(bytes).unwrap_or(usize::MAX);
     let read = tokio::task::spawn_blocking(move || {
         let mut block = vec![0; length];
         file.read_exact_at(&mut block, offset)?;
-        let md5 = Md5::digest(&block).to_vec();
+        let md5 = Md5::digest(&block).into();
         Ok((Bytes::from(block), md5))
     });
     match read.await {

@@ -1,0 +1,260 @@
+//! Runs of letters, or of anything but white space, counted by tiles: first all ends of words are found, then all counted.
+//!
+//! A tile is a part of a text that stays in the first cache: its bytes in the case in which they are counted, and the places
+//! where words begin and end. Finding has no branch that depends on the text, counting one for each word that is long.
+//!
+//! The rules of `unicode` mode are elsewhere, and so are tables.
+
+use crate::scan::{Runs, WINDOW, Work};
+use crate::settings::{CountSettings, WordMode};
+use crate::table::{Key, SHORT_BYTES_MAX, Table};
+use crate::words::{case, space_len, strip_punctuation};
+
+/// 4 KiB: with its edges, 12 KiB at most, it fits the first cache beside the keys that wait; edges fit 16 bits.
+const TILE_BYTES: usize = 4096;
+
+/// Modes, known when compiled.
+const ALPHA: u8 = 0;
+const WHITESPACE: u8 = 1;
+const TUTORIAL: u8 = 2;
+
+/// Counts the words of `text`, which begins and ends at safe cuts, into `table`; for all modes but `unicode`.
+pub(crate) fn count_runs(text: &[u8], settings: CountSettings, table: &mut Table) {
+    debug_assert_ne!(settings.words, WordMode::Unicode);
+    crate::scan::by_best_means(Count {
+        text,
+        settings,
+        table,
+    });
+    table.settle();
+}
+
+struct Count<'a> {
+    text: &'a [u8],
+    settings: CountSettings,
+    table: &'a mut Table,
+}
+
+impl Work for Count<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, runs: impl Runs) {
+        let lower = !self.settings.keep_case;
+        let mut tile = Tile::new(lower);
+        let (text, table) = (self.text, self.table);
+        match self.settings.words {
+            WordMode::Alpha => count::<ALPHA>(runs, text, &mut tile, table),
+            WordMode::Tutorial => count::<TUTORIAL>(runs, text, &mut tile, table),
+            _ => count::<WHITESPACE>(runs, text, &mut tile, table),
+        }
+    }
+}
+
+/// A part of a text that stays in the first cache.
+struct Tile {
+    /// Its bytes, lower-cased as ASCII if words are, and room to read a key past the end.
+    bytes: [u8; TILE_BYTES + 32],
+    /// Where words begin and end in turn; where they end first, if a word was open before. Room for what is written too far.
+    edges: [u16; TILE_BYTES + 64],
+    edges_count: usize,
+    /// Whether words are lower-cased.
+    lower: bool,
+    /// Whether a byte is not ASCII, or 0.
+    odd: bool,
+    /// Whether the byte before is of a word.
+    carry: u64,
+    /// The bytes at the start of the next window that belong to white space that began before.
+    spill: u64,
+    /// Where the word that is open began, in the text.
+    open: usize,
+    /// Words in lower case that are no short ASCII words.
+    word: Vec<u8>,
+}
+
+impl Tile {
+    fn new(lower: bool) -> Self {
+        Self {
+            bytes: [0; TILE_BYTES + 32],
+            edges: [0; TILE_BYTES + 64],
+            edges_count: 0,
+            lower,
+            odd: false,
+            carry: 0,
+            spill: 0,
+            open: 0,
+            word: Vec::new(),
+        }
+    }
+}
+
+#[inline(always)]
+fn count<const MODE: u8>(runs: impl Runs, text: &[u8], tile: &mut Tile, table: &mut Table) {
+    let mut base = 0;
+    while base < text.len() {
+        let end = text.len().min(base + TILE_BYTES);
+        let was_open = tile.carry != 0;
+        find::<MODE>(runs, text, base..end, tile);
+        let mut edges = 0..tile.edges_count;
+        if was_open && !edges.is_empty() {
+            let last = base + usize::from(tile.edges[0]);
+            add_long::<MODE>(&text[tile.open..last], tile, table);
+            edges.start = 1;
+        }
+        if tile.carry != 0 && !edges.is_empty() {
+            edges.end -= 1;
+            tile.open = base + usize::from(tile.edges[edges.end]);
+        }
+        if tile.odd {
+            count_tile::<MODE, true>(text, base, edges, tile, table);
+        } else {
+            count_tile::<MODE, false>(text, base, edges, tile, table);
+        }
+        base = end;
+    }
+    if tile.carry != 0 {
+        add_long::<MODE>(&text[tile.open..], tile, table);
+        tile.carry = 0;
+    }
+}
+
+/// Fills the tile with the bytes `range` of `text` and the edges of their words.
+#[inline(always)]
+fn find<const MODE: u8>(
+    runs: impl Runs,
+    text: &[u8],
+    range: std::ops::Range<usize>,
+    tile: &mut Tile,
+) {
+    tile.edges_count = 0;
+    let mut odd = 0;
+    let mut at = range.start;
+    let mut padded = [b' '; WINDOW];
+    while at < range.end {
+        let window = match text[at..].first_chunk::<WINDOW>() {
+            Some(window) => window,
+            None => {
+                padded[..range.end - at].copy_from_slice(&text[at..range.end]);
+                &padded
+            }
+        };
+        let words = if MODE == ALPHA {
+            runs.letters(window)
+        } else {
+            let blanks = runs.blanks(window);
+            odd |= blanks.non_ascii | blanks.nuls;
+            let mut spaces = blanks.spaces | tile.spill;
+            tile.spill = 0;
+            let mut suspects = blanks.suspects;
+            while suspects != 0 {
+                let place = suspects.trailing_zeros();
+                suspects &= suspects - 1;
+                let length = space_len(&text[at + place as usize..]);
+                let wide = ((1_u128 << length) - 1) << place;
+                #[expect(clippy::cast_possible_truncation, reason = "the halves of 128 bits")]
+                let (low, high) = (wide as u64, (wide >> 64) as u64);
+                spaces |= low;
+                tile.spill |= high;
+            }
+            !spaces
+        };
+        let offset = at - range.start;
+        let out = tile.bytes[offset..].first_chunk_mut::<WINDOW>();
+        if let Some(out) = out {
+            if tile.lower {
+                runs.lower(window, out);
+            } else {
+                *out = *window;
+            }
+        }
+        let edges = words ^ (words << 1 | tile.carry);
+        tile.carry = words >> 63;
+        write_edges(edges, offset, tile);
+        at += WINDOW;
+    }
+    tile.odd = odd != 0;
+}
+
+/// Appends the places of the bits of `edges`.
+#[inline(always)]
+fn write_edges(mut edges: u64, offset: usize, tile: &mut Tile) {
+    let count = edges.count_ones() as usize;
+    let start = tile.edges_count;
+    let mut written = 0;
+    // Eight at a time, as many as there may be: a loop that ended with the last bit would be mispredicted each time.
+    while written < count {
+        let Some(out) = tile.edges[start + written..].first_chunk_mut::<8>() else {
+            return;
+        };
+        for out in out {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "less than the tile has bytes"
+            )]
+            let place = offset as u16 + edges.trailing_zeros() as u16;
+            *out = place;
+            edges &= edges.wrapping_sub(1);
+        }
+        written += 8;
+    }
+    tile.edges_count = start + count;
+}
+
+/// Counts the words between the edges of a tile that begins at `base` of `text`.
+#[inline(always)]
+fn count_tile<const MODE: u8, const ODD: bool>(
+    text: &[u8],
+    base: usize,
+    edges: std::ops::Range<usize>,
+    tile: &mut Tile,
+    table: &mut Table,
+) {
+    let mut at = edges.start;
+    while at + 1 < edges.end {
+        let mut start = usize::from(tile.edges[at]) % TILE_BYTES;
+        let mut end = usize::from(tile.edges[at + 1]);
+        at += 2;
+        if MODE == TUTORIAL {
+            while start < end && tile.bytes[start].is_ascii_punctuation() {
+                start += 1;
+            }
+            while start < end && tile.bytes[end - 1].is_ascii_punctuation() {
+                end -= 1;
+            }
+            if start == end {
+                continue;
+            }
+        }
+        let length = end - start;
+        if length <= SHORT_BYTES_MAX
+            && !(ODD && tile.bytes[end - 1] == 0)
+            && let Some(bytes) = tile.bytes[start..].first_chunk::<32>()
+        {
+            let key = Key::new(bytes, length, table.seed());
+            if !(ODD && MODE != ALPHA && tile.lower && key.has_non_ascii()) {
+                table.push(key);
+                continue;
+            }
+        }
+        add_long::<MODE>(&text[base + start..base + end], tile, table);
+    }
+}
+
+/// Counts a word of any length and any bytes, as written in the text.
+#[inline(never)]
+fn add_long<const MODE: u8>(word: &[u8], tile: &mut Tile, table: &mut Table) {
+    let word = if MODE == TUTORIAL {
+        strip_punctuation(word)
+    } else {
+        word
+    };
+    if word.is_empty() {
+        return;
+    }
+    if !tile.lower {
+        return table.add_one(word);
+    }
+    tile.word.clear();
+    case::lower(word, &mut tile.word);
+    table.add_one(&tile.word);
+}
