@@ -6,10 +6,10 @@ use crate::counts::Counts;
 use crate::error::{CountError, InputFailure};
 use crate::input::{InputFile, InputKind, IoMode};
 use crate::pass::Pass;
+use crate::segments::count_segments;
 use crate::settings::{CountSettings, WordMode};
 use crate::table::{Seed, Table};
 use crate::tile::count_runs;
-use crate::words;
 
 /// How to count.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +54,7 @@ pub fn count_bytes(text: &[u8], settings: CountSettings) -> Counts {
 /// Counts the words of `text`, which begins and ends at safe cuts, into `table`.
 pub(crate) fn count_text(text: &[u8], settings: CountSettings, table: &mut Table) {
     if settings.words == WordMode::Unicode {
-        words::for_each_counted(settings, text, &mut |word| table.add_one(word));
-        table.settle();
+        count_segments(text, settings, table);
     } else {
         count_runs(text, settings, table);
     }

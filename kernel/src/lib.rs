@@ -40,6 +40,7 @@ mod pass;
 pub mod progress;
 pub mod render;
 mod scan;
+mod segments;
 pub mod settings;
 mod table;
 mod tile;

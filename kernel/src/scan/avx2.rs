@@ -7,7 +7,7 @@
 )]
 
 use super::masks::{AsciiMasks, Classifier, WINDOW, WideMasks};
-use crate::words::unicode::{Case, scan};
+use super::runs::Work;
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
@@ -28,16 +28,16 @@ impl Avx2 {
         has_all.then_some(Self(()))
     }
 
-    /// [`scan`] with this instruction set.
-    pub(crate) fn scan_unicode(self, text: &[u8], f: &mut impl FnMut(usize, usize, Case)) {
+    /// Does `work` compiled for this instruction set.
+    pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
         // SAFETY: the proof is at hand.
-        unsafe { scan_unicode(self, text, f) }
+        unsafe { run(self, work) }
     }
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn scan_unicode(proof: Avx2, text: &[u8], f: &mut impl FnMut(usize, usize, Case)) {
-    scan(proof, text, f);
+fn run<W: Work>(proof: Avx2, work: W) -> W::Output {
+    work.run(proof)
 }
 
 impl Classifier for Avx2 {
@@ -62,7 +62,7 @@ impl Classifier for Avx2 {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn halves(window: &[u8; WINDOW]) -> [__m256i; 2] {
+pub(super) fn halves(window: &[u8; WINDOW]) -> [__m256i; 2] {
     let (halves, _) = window.as_chunks::<32>();
     [load(&halves[0]), load(&halves[1])]
 }
@@ -77,7 +77,7 @@ fn load(bytes: &[u8; 32]) -> __m256i {
 /// Bit `i` is the top bit of byte `i`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn mask(halves: [__m256i; 2]) -> u64 {
+pub(super) fn mask(halves: [__m256i; 2]) -> u64 {
     let [low, high] = halves.map(|half| u64::from(_mm256_movemask_epi8(half).cast_unsigned()));
     low | high << 32
 }
@@ -91,7 +91,7 @@ fn mask_between(window: &[u8; WINDOW], first: u8, last: u8) -> u64 {
 /// The bytes from `first` to `last`, both at most 0x7F or both above.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn between(half: __m256i, first: u8, last: u8) -> __m256i {
+pub(super) fn between(half: __m256i, first: u8, last: u8) -> __m256i {
     // Shifted so that `first` is the lowest signed number: then one comparison does.
     let shift = _mm256_set1_epi8(0x80_u8.wrapping_sub(first).cast_signed());
     let above = _mm256_set1_epi8(

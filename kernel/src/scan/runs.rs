@@ -2,7 +2,7 @@
 //!
 //! Does not follow runs over windows (see `tile`), and knows nothing of the rules of `unicode` mode.
 
-use super::masks::WINDOW;
+use super::masks::{AsciiMasks, Classifier, WINDOW, WideMasks};
 
 /// What is white space in a window, bit `i` for byte `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +29,24 @@ pub(crate) trait Runs: Copy {
     fn lower(self, window: &[u8; WINDOW], out: &mut [u8; WINDOW]);
 }
 
+/// All that an instruction set has to offer.
+pub(crate) trait Means: Runs + Classifier {}
+
+impl<T: Runs + Classifier> Means for T {}
+
 /// Work that is compiled for each instruction set.
 pub(crate) trait Work {
     /// What comes of it.
     type Output;
 
     /// Does it. Implementations are `#[inline(always)]`: else they are not compiled for the set.
-    fn run(self, runs: impl Runs) -> Self::Output;
+    fn run(self, means: impl Means) -> Self::Output;
 }
 
 /// Does `work` by the best means of this CPU.
 pub(crate) fn by_best_means<W: Work>(work: W) -> W::Output {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if let Some(avx2) = super::runs_avx2::RunsAvx2::new() {
+    if let Some(avx2) = super::avx2::Avx2::new() {
         return avx2.run(work);
     }
     work.run(Portable)
@@ -120,9 +125,59 @@ impl Runs for Portable {
     }
 }
 
+impl Classifier for Portable {
+    #[inline(always)]
+    fn ascii(self, window: &[u8; WINDOW]) -> AsciiMasks {
+        let equal = |byte: u8| mask(window, |bytes| between(bytes, byte, byte));
+        let letters = self.letters(window);
+        let digits = mask(window, |bytes| between(bytes, b'0', b'9'));
+        let connectors = equal(b'_');
+        let both = equal(b'\'') | equal(b'.');
+        let joins_letters = both | equal(b':');
+        let joins_digits = both | equal(b',') | equal(b';');
+        let non_ascii = mask(window, |bytes| bytes & HIGH);
+        let soft = joins_letters | joins_digits | equal(b'"');
+        let hard = !(letters | digits | connectors | soft | non_ascii);
+        AsciiMasks {
+            letters,
+            digits,
+            connectors,
+            joins_letters,
+            joins_digits,
+            hard,
+            non_ascii,
+        }
+    }
+
+    #[inline(always)]
+    fn wide(self, window: &[u8; WINDOW]) -> WideMasks {
+        let between = |first, last| Classifier::between(self, window, (first, last));
+        WideMasks {
+            leads2: between(0xC2, 0xDF),
+            leads3: between(0xE0, 0xEF),
+            leads4: between(0xF0, 0xF4),
+            continuations: between(0x80, 0xBF),
+        }
+    }
+
+    #[inline(always)]
+    fn between(self, window: &[u8; WINDOW], (first, last): (u8, u8)) -> u64 {
+        if first > last {
+            return 0;
+        }
+        if first < 0x80 {
+            return mask(window, |bytes| between(bytes, first, last));
+        }
+        mask(window, |bytes| {
+            bytes & HIGH & between(bytes & !HIGH, first & 0x7F, last & 0x7F)
+        })
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::scan::scalar::tests::assert_same_masks;
     use crate::settings::WordMode;
     use crate::words::for_each_word;
 
@@ -165,6 +220,7 @@ pub(crate) mod tests {
     #[test]
     fn portable_masks_are_right() {
         assert_right_masks(Portable);
+        assert_same_masks(Portable);
     }
 
     #[test]

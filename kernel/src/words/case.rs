@@ -2,7 +2,7 @@
 //!
 //! Does not fold (`ß` stays `ß`) and does not cut words.
 
-use super::property::lower_pair;
+use super::property::{decode, lower_pair};
 
 /// Appends `word` in lower case to `out`.
 ///
@@ -13,27 +13,50 @@ use super::property::lower_pair;
 pub fn lower(word: &[u8], out: &mut Vec<u8>) {
     let begun = out.len();
     out.reserve(word.len());
-    let mut rest = word;
-    while let Some((&lead, after)) = rest.split_first() {
-        match (lead, after.first()) {
-            (0..0x80, _) => {
-                out.push(lead.to_ascii_lowercase());
-                rest = after;
-            }
-            (0xC2..0xE0, Some(&second)) if second & 0xC0 == 0x80 => {
-                let Some(pair) = lower_pair(lead, second) else {
-                    out.truncate(begun);
-                    return lower_in_context(word, out);
-                };
-                out.extend_from_slice(&pair);
-                rest = &after[1..];
-            }
-            _ => {
-                out.truncate(begun);
-                return lower_in_context(word, out);
-            }
+    let mut at = 0;
+    while at < word.len() {
+        if word[at].is_ascii() {
+            out.push(word[at].to_ascii_lowercase());
+            at += 1;
+            continue;
         }
+        let (property, length) = decode(word, at);
+        let bytes = &word[at..at + length];
+        if !property.is_cased() {
+            out.extend_from_slice(bytes);
+        } else if let Some(lowered) = lower_alike(bytes) {
+            out.extend_from_slice(&lowered[..length]);
+        } else if bytes == SIGMA {
+            out.truncate(begun);
+            return lower_in_context(word, out);
+        } else {
+            out.extend_from_slice(String::from_utf8_lossy(bytes).to_lowercase().as_bytes());
+        }
+        at += length;
     }
+}
+
+/// Capital sigma: its lower case depends on what is around.
+const SIGMA: &[u8] = "Σ".as_bytes();
+
+/// The lower case of a code point that has as many bytes as the code point, if it depends on nothing
+/// around: the first bytes of the result.
+///
+/// - `bytes`: the well-formed UTF-8 of one code point that is not ASCII.
+#[inline]
+pub(crate) fn lower_alike(bytes: &[u8]) -> Option<[u8; 4]> {
+    let mut lowered = [0; 4];
+    if let &[lead, second] = bytes {
+        lowered[..2].copy_from_slice(&lower_pair(lead, second)?);
+        return Some(lowered);
+    }
+    let mut scalars = std::str::from_utf8(bytes)
+        .ok()?
+        .chars()
+        .flat_map(char::to_lowercase);
+    let scalar = scalars.next()?;
+    scalar.encode_utf8(&mut lowered);
+    (scalar.len_utf8() == bytes.len() && scalars.next().is_none()).then_some(lowered)
 }
 
 /// [`lower`] by the standard library, part by part.

@@ -5,15 +5,15 @@
 mod alpha;
 pub mod case;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod mode;
 mod property;
 mod quality;
 pub mod reference;
-mod segment;
+pub(crate) mod segment;
 pub mod unicode;
 mod whitespace;
-mod window;
+pub(crate) mod window;
 
 pub use mode::{for_each_counted, for_each_word};
 pub use property::UNICODE_VERSION;

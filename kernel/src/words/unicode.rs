@@ -6,7 +6,7 @@
 use super::property::{Class, Property, decode};
 use super::segment::for_each_segment;
 use super::window::{Words, words};
-use crate::scan::{Classifier, Scalar, WINDOW};
+use crate::scan::{Classifier, Means, WINDOW, Work, by_best_means};
 
 /// How a word gets its lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,9 @@ pub(crate) fn scan<C: Classifier>(
     let mut at = 0;
     while let Some(window) = text[at..].first_chunk::<WINDOW>() {
         let Some(mut words) = words(classifier, window) else {
-            at = segment_to_cut(text, at, f);
+            let cut = cut_past(text, at);
+            segment(text, at, cut, f);
+            at = cut;
             continue;
         };
         while let Some((start, end)) = words.take_complex() {
@@ -74,27 +76,34 @@ fn segment(text: &[u8], start: usize, end: usize, f: &mut impl FnMut(usize, usiz
     });
 }
 
-/// Calls `f` with the words from the cut `at` to one that is about a window away, by the state
-/// machine; returns that cut.
+/// The first cut of `text` that is a window or more past `at`.
 #[cold]
-fn segment_to_cut(text: &[u8], at: usize, f: &mut impl FnMut(usize, usize, Case)) -> usize {
-    let mut end = at + WINDOW;
-    while !is_cut(text, end) {
-        end += 1;
+pub(crate) fn cut_past(text: &[u8], at: usize) -> usize {
+    let mut cut = (at + WINDOW).min(text.len());
+    while !is_cut(text, cut) {
+        cut += 1;
     }
-    let end = end.min(text.len());
-    segment(text, at, end, f);
-    end
+    cut
 }
 
 /// Calls `f(start, end, case)` with every word of `text`, by the best means of this CPU; see
-/// `scan`.
+/// [`scan`].
 pub fn for_each_span(text: &[u8], f: &mut impl FnMut(usize, usize, Case)) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if let Some(avx2) = crate::scan::avx2::Avx2::new() {
-        return avx2.scan_unicode(text, f);
+    by_best_means(Spans { text, f });
+}
+
+struct Spans<'a, F> {
+    text: &'a [u8],
+    f: &'a mut F,
+}
+
+impl<F: FnMut(usize, usize, Case)> Work for Spans<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, means: impl Means) {
+        scan(means, self.text, self.f);
     }
-    scan(Scalar, text, f);
 }
 
 /// Calls `f` with every word of `text`, as written; see [`for_each_span`].
@@ -135,6 +144,7 @@ pub fn is_cut(text: &[u8], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::Scalar;
     use crate::words::conformance::{for_each_line, rows_of_pieces};
     use crate::words::reference;
     use proptest::prelude::*;

@@ -38,7 +38,7 @@ pub(crate) struct Words {
     pub(crate) starts: u64,
     /// First bytes after words, one for each start, in the same order.
     pub(crate) ends: u64,
-    /// Bytes of code points that are not ASCII and that lower-casing changes.
+    /// Bytes of code points before the last cut that are not ASCII and that lower-casing changes.
     pub(crate) cased: u64,
     /// The last cut: how many bytes of the window are decided.
     pub(crate) decided: u32,
@@ -50,13 +50,14 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// Drops words that have none of the bytes of `needed`.
+    /// Keeps the words for which `keep(start, end, bytes)` holds.
     #[cold]
-    fn drop_without(&mut self, needed: u64) {
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(u32, u32, u64) -> bool) {
         let (mut starts, mut ends) = (self.starts, self.ends);
         while starts != 0 {
             let (start, end) = (starts & starts.wrapping_neg(), ends & ends.wrapping_neg());
-            if needed & end.wrapping_sub(start) == 0 {
+            let bytes = end.wrapping_sub(start);
+            if !keep(start.trailing_zeros(), end.trailing_zeros(), bytes) {
                 self.starts ^= start;
                 self.ends ^= end;
             }
@@ -90,13 +91,14 @@ impl Qualities {
         let mut words = Words {
             starts: rows & (!(rows << 1) | parted),
             ends: rows << 1 & (!rows | parted),
-            cased: self.cased,
+            cased: self.cased & before_cut,
             decided,
             complex: self.complex & before_cut,
             cuts,
         };
         if self.connectors & before_cut != 0 {
-            words.drop_without(letters_digits | self.katakana | self.singles);
+            let needed = letters_digits | self.katakana | self.singles;
+            words.retain(|_, _, bytes| bytes & needed != 0);
         }
         Some(words)
     }
@@ -159,7 +161,7 @@ mod tests {
             let (starts, ends) = (rows & !(rows << 1), rows << 1 & !rows);
             let cuts = 1;
             let mut words = Words { starts, ends, cased: 0, decided: 63, complex: 0, cuts };
-            words.drop_without(needed);
+            words.retain(|_, _, bytes| bytes & needed != 0);
             let kept = (0..63).filter(|&start| starts & 1 << start != 0).filter(|&start| {
                 let length = (!(rows >> start)).trailing_zeros();
                 needed >> start & ((1 << length) - 1) != 0

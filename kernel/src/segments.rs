@@ -1,0 +1,311 @@
+//! Words of `unicode` mode, counted by tiles: first the places of many words are found, then all are counted.
+//!
+//! A tile is a part of the text that stays in the first cache: its bytes in the case in which they are counted, and the places
+//! of its words. Which bytes are words is decided in `words`; runs, the words of the other modes, are in `tile`.
+
+use crate::scan::{Means, WINDOW, Work};
+use crate::settings::CountSettings;
+use crate::table::{Key, SHORT_BYTES_MAX, Table};
+use crate::words::case;
+use crate::words::segment::for_each_segment;
+use crate::words::unicode::cut_past;
+use crate::words::window::{Words, words};
+
+/// 4 KiB: with its places it fits the first cache beside the keys that wait; places fit 16 bits.
+const TILE_BYTES: usize = 4096;
+/// More than prose has in a tile; where words are shorter a tile ends sooner.
+const TILE_WORDS: usize = 1024;
+
+/// Counts the words of `text`, which begins and ends at safe cuts, into `table`.
+pub(crate) fn count_segments(text: &[u8], settings: CountSettings, table: &mut Table) {
+    let lower = !settings.keep_case;
+    crate::scan::by_best_means(Count { text, lower, table });
+    table.settle();
+}
+
+struct Count<'a> {
+    text: &'a [u8],
+    lower: bool,
+    table: &'a mut Table,
+}
+
+impl Work for Count<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, means: impl Means) {
+        let mut tile = Tile::new(self.lower);
+        count(means, self.text, &mut tile, self.table);
+    }
+}
+
+/// A part of a text that stays in the first cache.
+struct Tile {
+    /// Its bytes in the case that counts, and room to read a key past the end.
+    bytes: [u8; TILE_BYTES + 32],
+    /// Where words begin and end, and room for what is written too far.
+    places: [[u16; 2]; TILE_WORDS + WINDOW + 8],
+    places_count: usize,
+    /// Whether words are lower-cased.
+    lower: bool,
+    /// A word in lower case that is none of the tile's.
+    word: Vec<u8>,
+}
+
+impl Tile {
+    fn new(lower: bool) -> Self {
+        Self {
+            bytes: [0; TILE_BYTES + 32],
+            places: [[0; 2]; TILE_WORDS + WINDOW + 8],
+            places_count: 0,
+            lower,
+            word: Vec::new(),
+        }
+    }
+
+    /// Copies a window to `offset` in the case that counts.
+    ///
+    /// Result: the bytes of code points whose lower-case has another length, or depends on what is around.
+    #[inline(always)]
+    fn copy(&mut self, means: impl Means, window: &[u8; WINDOW], offset: usize, cased: u64) -> u64 {
+        let Some(out) = self.bytes[offset..].first_chunk_mut::<WINDOW>() else {
+            return !0;
+        };
+        if !self.lower {
+            *out = *window;
+            return 0;
+        }
+        means.lower(window, out);
+        if cased == 0 {
+            0
+        } else {
+            lower_in_place(window, out, cased)
+        }
+    }
+
+    /// Adds the words of a window at `offset`.
+    #[inline(always)]
+    fn add(&mut self, words: &Words, offset: usize) {
+        let (mut starts, mut ends) = (words.starts, words.ends);
+        let count = starts.count_ones() as usize;
+        let begun = self.places_count;
+        let mut written = 0;
+        // Eight at a time: a loop that ended with the last word would be mispredicted each time.
+        while written < count {
+            let Some(out) = self.places[begun + written..].first_chunk_mut::<8>() else {
+                return;
+            };
+            for out in out {
+                let (start, end) = (starts.trailing_zeros(), ends.trailing_zeros());
+                *out = [place(offset + start as usize), place(offset + end as usize)];
+                starts &= starts.wrapping_sub(1);
+                ends &= ends.wrapping_sub(1);
+            }
+            written += 8;
+        }
+        self.places_count = begun + count;
+    }
+
+    /// Adds the words of a slice between two cuts of a window at `offset`, by the state machine.
+    #[inline(never)]
+    fn add_slice(
+        &mut self,
+        window: &[u8; WINDOW],
+        offset: usize,
+        (first, last): (u32, u32),
+        table: &mut Table,
+    ) {
+        for_each_segment(
+            &window[first as usize..last as usize],
+            |start, end, merged| {
+                if !merged.makes_word() {
+                    return;
+                }
+                let (start, end) = (first as usize + start, first as usize + end);
+                if self.lower && merged.is_cased() {
+                    self.count_one(&window[start..end], table);
+                } else if let Some(room) = self.places.get_mut(self.places_count) {
+                    *room = [place(offset + start), place(offset + end)];
+                    self.places_count += 1;
+                }
+            },
+        );
+    }
+
+    /// Counts the words of the tile, which begins at `base` of `text`, and empties it.
+    #[inline(always)]
+    fn count(&mut self, text: &[u8], base: usize, table: &mut Table) {
+        for at in 0..self.places_count {
+            let [start, end] = self.places[at % self.places.len()].map(usize::from);
+            let (start, length) = (start % TILE_BYTES, end.wrapping_sub(start));
+            match self.bytes[start..].first_chunk::<32>() {
+                Some(bytes) if length <= SHORT_BYTES_MAX => {
+                    table.push(Key::new(bytes, length, table.seed()));
+                }
+                _ => self.count_one(&text[base + start..base + end], table),
+            }
+        }
+        self.places_count = 0;
+    }
+
+    /// Counts a word of any length, as written in the text.
+    #[inline(never)]
+    fn count_one(&mut self, word: &[u8], table: &mut Table) {
+        if !self.lower {
+            return table.add_one(word);
+        }
+        self.word.clear();
+        case::lower(word, &mut self.word);
+        table.add_one(&self.word);
+    }
+}
+
+/// A place in a tile.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "less than the tile has bytes, and a window"
+)]
+const fn place(at: usize) -> u16 {
+    at as u16
+}
+
+#[inline(always)]
+fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
+    let (mut at, mut base) = (0, 0);
+    while let Some(window) = text[at..].first_chunk::<WINDOW>() {
+        if at - base > TILE_BYTES - WINDOW || tile.places_count > TILE_WORDS {
+            tile.count(text, base, table);
+            base = at;
+        }
+        let offset = at - base;
+        let Some(mut words) = words(means, window) else {
+            let cut = cut_past(text, at);
+            count_slice(&text[at..cut], tile, table);
+            at = cut;
+            continue;
+        };
+        let stubborn = tile.copy(means, window, offset, words.cased);
+        while let Some(slice) = words.take_complex() {
+            tile.add_slice(window, offset, slice, table);
+        }
+        if stubborn != 0 {
+            words.retain(|start, end, bytes| {
+                let is_stubborn = bytes & stubborn != 0;
+                if is_stubborn {
+                    tile.count_one(&window[start as usize..end as usize], table);
+                }
+                !is_stubborn
+            });
+        }
+        tile.add(&words, offset);
+        at += words.decided as usize;
+    }
+    tile.count(text, base, table);
+    count_slice(&text[at..], tile, table);
+}
+
+/// Counts the words of a slice between two cuts, by the state machine.
+#[inline(never)]
+fn count_slice(slice: &[u8], tile: &mut Tile, table: &mut Table) {
+    for_each_segment(slice, |start, end, merged| {
+        if merged.makes_word() {
+            tile.count_one(&slice[start..end], table);
+        }
+    });
+}
+
+/// Puts the lower case of the code points of `cased` where they stand, if it is as long and depends on nothing around.
+///
+/// Result: the bytes of the others.
+#[inline(never)]
+fn lower_in_place(window: &[u8; WINDOW], out: &mut [u8; WINDOW], mut cased: u64) -> u64 {
+    let mut stubborn = 0;
+    while cased != 0 {
+        let at = cased.trailing_zeros() as usize;
+        let length = match window[at] {
+            ..0xE0 => 2,
+            0xE0..0xF0 => 3,
+            _ => 4,
+        };
+        let bytes = ((1 << length) - 1) << at;
+        match case::lower_alike(&window[at..at + length]) {
+            Some(lowered) => out[at..at + length].copy_from_slice(&lowered[..length]),
+            None => stubborn |= bytes,
+        }
+        cased &= !bytes;
+    }
+    stubborn
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::count::count_bytes;
+    use crate::oracle;
+    use crate::settings::{CountSettings, WordMode};
+    use crate::words::conformance::rows_of_pieces;
+
+    /// Compares all counts of `text` with the naive counter's, in lower case and as written.
+    fn assert_right_counts(text: &[u8]) {
+        for keep_case in [false, true] {
+            let settings = CountSettings::new(WordMode::Unicode, keep_case);
+            let counts = count_bytes(text, settings);
+            let mut found: Vec<(&[u8], u64)> = counts.iter().collect();
+            found.sort_unstable();
+            let expected = oracle::count(text, settings);
+            let expected: Vec<(&[u8], u64)> = expected
+                .iter()
+                .map(|(word, &count)| (word.as_slice(), count))
+                .collect();
+            assert!(found == expected, "keep_case {keep_case}: {text:02X?}");
+        }
+    }
+
+    #[test]
+    fn words_longer_than_windows_slots_and_tiles_are_counted() {
+        for length in [16, 17, 24, 25, 63, 64, 65, 127, 4095, 4096, 4097, 9000] {
+            for unit in ["a", "é", "É", "Σ", "א", "가", "a_", "a.", "1,", "İ"] {
+                let word = unit.repeat(length / unit.len());
+                assert_right_counts(format!("{word} b {word}\n{word}").as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_full_of_short_words_are_counted() {
+        for unit in [
+            "a ",
+            "一",
+            "a²",
+            "Я ",
+            "Σ ",
+            "é\u{301} ",
+            "\u{3000}",
+            "_ ",
+            "\n",
+            "ﬀ",
+            "İ-",
+        ] {
+            assert_right_counts(unit.repeat(10_000 / unit.len()).as_bytes());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 500 }))]
+
+        #[test]
+        fn counts_are_those_of_the_naive_counter(text in rows_of_pieces(0..2_000)) {
+            assert_right_counts(&text);
+        }
+
+        #[test]
+        fn counts_at_every_place_of_a_window_are_right(
+            text in rows_of_pieces(1..8),
+            before in 0..130_usize,
+        ) {
+            assert_right_counts(&[vec![b' '; before], text, vec![b'.'; 70]].concat());
+        }
+    }
+}
