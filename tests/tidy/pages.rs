@@ -120,7 +120,7 @@ fn with_folders(paths: &[String]) -> BTreeSet<String> {
     paths.iter().flat_map(above).collect()
 }
 
-/// The map names only what exists, every folder that holds Rust files, and every entry of the top level.
+/// The map names only what exists, every folder that holds Rust files, and every folder of the top level that is not hidden.
 fn map_fits(map: &File, paths: &[String]) -> Vec<Offence> {
     let mapped: Vec<(usize, &str)> = page_lines(&map.text)
         .iter()
@@ -142,11 +142,15 @@ fn map_fits(map: &File, paths: &[String]) -> Vec<Offence> {
         .iter()
         .filter(|path| has_extension(path, "rs"))
         .filter_map(|path| path.rsplit_once('/'));
-    let tops = paths.iter().map(|path| {
-        path.split_once('/')
-            .map_or(path.as_str(), |(folder, _)| folder)
-    });
-    let wanted: BTreeSet<&str> = folders.map(|(folder, _)| folder).chain(tops).collect();
+    let tops = paths
+        .iter()
+        .filter_map(|path| path.split_once('/'))
+        .map(|(top, _)| top);
+    let holders = folders.map(|(folder, _)| folder);
+    let wanted: BTreeSet<&str> = holders
+        .chain(tops)
+        .filter(|folder| !folder.starts_with('.'))
+        .collect();
     for path in wanted {
         if !mapped
             .iter()
