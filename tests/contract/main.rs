@@ -1,13 +1,19 @@
 //! What Blob Storage must do for a run, as one list of checks that every service passes: the embedded one, Azurite, and
-//! a real account.
+//! a real account. What Batch must do is checked on the embedded one.
 //!
 //! Each check is a function of a storage account. It does not test how the client behaves when a service misbehaves:
 //! that is tested beside the client, against prepared answers.
-#![expect(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a check that cannot go on has failed"
+)]
 
 mod account;
 #[path = "../common/azurite.rs"]
 mod azurite;
+#[cfg(feature = "emulator")]
+mod batch;
 mod blobs;
 mod containers;
 mod shared_access;
