@@ -10,6 +10,7 @@
 mod batch;
 mod blob;
 mod call;
+mod formula;
 mod log;
 mod node;
 mod root;

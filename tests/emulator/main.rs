@@ -10,4 +10,5 @@ mod client;
 mod life;
 mod requests;
 mod rules;
+mod scaling;
 mod tasks;

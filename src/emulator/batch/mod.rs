@@ -4,8 +4,9 @@
 //!   `query`, `list`, `object`, `duration`: what operations share
 //! - `pools`, `nodes`, `jobs`, `tasks`, `files`, `images`: the operations
 //! - `state`, `pool`, `node`, `job`, `task`: what is kept and how it is shown
-//! - `boot`, `schedule`, `preparation`, `run`, `spec`, `ending`: what happens by itself
+//! - `autoscale`, `boot`, `schedule`, `preparation`, `run`, `spec`, `ending`: what happens by itself
 
+mod autoscale;
 mod boot;
 mod condition;
 mod duration;

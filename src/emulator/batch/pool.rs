@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::autoscale::Autoscale;
 use super::node::{Node, NodeState};
 use super::object::{Put as _, flag, int, is};
 use super::query::{Cell, Fields};
@@ -31,6 +32,7 @@ pub(super) struct Pool {
     pub(super) target_spot: usize,
     pub(super) nodes: BTreeMap<String, Node>,
     pub(super) resize_errors: Vec<Value>,
+    pub(super) autoscale: Autoscale,
 }
 
 /// Whether nodes are coming or going.
@@ -112,6 +114,7 @@ impl Pool {
             .put("currentLowPriorityNodes", self.node_count(false))
             .put("targetDedicatedNodes", self.target_dedicated)
             .put("targetLowPriorityNodes", self.target_spot);
+        object.put_some("autoScaleRun", self.autoscale.run.clone());
         if !self.resize_errors.is_empty() {
             object.put("resizeErrors", self.resize_errors.clone());
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use serde_json::json;
 
+use super::autoscale::{Autoscale, check_autoscale};
 use super::condition::check;
 use super::duration::parse_duration;
 use super::ending::Deallocation;
@@ -34,19 +35,15 @@ impl Batch {
     pub(super) fn add_pool(self: &Arc<Self>, order: &Order) -> Result<Answer, BatchError> {
         let mut body = schema::read("PoolCreate", &order.body, order.dialect)?;
         check_pool(&body)?;
-        if flag(&body, "enableAutoScale") == Some(true) {
-            return Err(BatchError::missing("autoscaled pools (`enableAutoScale`)"));
-        }
-        for name in ["autoScaleFormula", "autoScaleEvaluationInterval"] {
-            if let Some(value) = text(&body, name) {
-                return Err(BatchError::property(
-                    name,
-                    value,
-                    "The pool is not autoscaled.",
-                ));
-            }
-        }
-        let targets = read_targets(&body)?;
+        let is_autoscaled = flag(&body, "enableAutoScale") == Some(true);
+        let targets = if is_autoscaled {
+            check_scaled(&body)?;
+            body.put_default("autoScaleEvaluationInterval", "PT15M");
+            (None, None)
+        } else {
+            check_fixed(&body)?;
+            read_targets(&body)?
+        };
         let id = text(&body, "id").unwrap_or_default().to_owned();
         body.remove("targetDedicatedNodes");
         body.remove("targetLowPriorityNodes");
@@ -79,11 +76,16 @@ impl Batch {
             target_spot: targets.1.unwrap_or(0),
             nodes: std::collections::BTreeMap::new(),
             resize_errors: Vec::new(),
+            autoscale: Autoscale::default(),
             id,
         };
         let answer = written(StatusCode::CREATED, &pool.stamp, &self.pool_url(&pool.id));
         state.pools.insert(key.clone(), pool);
-        self.begin_resize(&mut state, &key, Deallocation::Requeue);
+        if is_autoscaled {
+            self.begin_autoscale(&mut state, &key);
+        } else {
+            self.begin_resize(&mut state, &key, Deallocation::Requeue);
+        }
         Ok(answer)
     }
 
@@ -299,6 +301,39 @@ impl Batch {
     pub(super) fn pool_url(&self, id: &str) -> String {
         format!("{}/pools/{id}", self.endpoint)
     }
+}
+
+/// Checks the properties of a pool that scales by a formula.
+fn check_scaled(body: &Object) -> Result<(), BatchError> {
+    if !body.contains_key("autoScaleFormula") {
+        return Err(
+            BatchError::of("MissingRequiredProperty").with("PropertyName", "autoScaleFormula")
+        );
+    }
+    for name in ["targetDedicatedNodes", "targetLowPriorityNodes"] {
+        if body.contains_key(name) {
+            return Err(BatchError::property(
+                name,
+                "",
+                "The pool scales by a formula.",
+            ));
+        }
+    }
+    check_autoscale(body)
+}
+
+/// Checks the properties of a pool that does not.
+fn check_fixed(body: &Object) -> Result<(), BatchError> {
+    for name in ["autoScaleFormula", "autoScaleEvaluationInterval"] {
+        if let Some(value) = text(body, name) {
+            return Err(BatchError::property(
+                name,
+                value,
+                "The pool does not scale by a formula.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Checks what the shape of a pool, or of a part of one, does not say.

@@ -53,6 +53,9 @@ impl Batch {
             ("POST", ["updateproperties"]) => self.replace_pool_properties(order, pool),
             ("POST", ["resize"]) => self.resize_pool(order, pool),
             ("POST", ["stopresize"]) => self.stop_resize(order, pool),
+            ("POST", ["enableautoscale"]) => self.enable_autoscale(order, pool),
+            ("POST", ["disableautoscale"]) => self.disable_autoscale(order, pool),
+            ("POST", ["evaluateautoscale"]) => self.evaluate_autoscale(order, pool),
             ("POST", ["removenodes"]) => self.remove_pool_nodes(order, pool),
             ("GET", ["nodes"]) => self.list_nodes(order, pool),
             ("GET", ["nodes", node]) => self.get_node(order, pool, node),
@@ -68,8 +71,7 @@ impl Batch {
             }
             (
                 method,
-                ["enableautoscale" | "disableautoscale" | "evaluateautoscale"]
-                | ["extensions", ..]
+                ["extensions", ..]
                 | [
                     "nodes",
                     _,
