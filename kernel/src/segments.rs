@@ -6,6 +6,7 @@
 use crate::scan::{Means, WINDOW, Work};
 use crate::settings::CountSettings;
 use crate::table::{Key, SHORT_BYTES_MAX, Table};
+use crate::tile::WAITING;
 use crate::words::case;
 use crate::words::segment::for_each_segment;
 use crate::words::unicode::cut_past;
@@ -20,7 +21,6 @@ const TILE_WORDS: usize = 1024;
 pub(crate) fn count_segments(text: &[u8], settings: CountSettings, table: &mut Table) {
     let lower = !settings.keep_case;
     crate::scan::by_best_means(Count { text, lower, table });
-    table.settle();
 }
 
 struct Count<'a> {
@@ -50,6 +50,8 @@ struct Tile {
     lower: bool,
     /// A word in lower case that is none of the tile's.
     word: Vec<u8>,
+    /// Keys between the prefetch of their slots and their counting.
+    waiting: [Key; WAITING],
 }
 
 impl Tile {
@@ -60,6 +62,7 @@ impl Tile {
             places_count: 0,
             lower,
             word: Vec::new(),
+            waiting: [Key::default(); WAITING],
         }
     }
 
@@ -135,15 +138,25 @@ impl Tile {
     /// Counts the words of the tile, which begins at `base` of `text`, and empties it.
     #[inline(always)]
     fn count(&mut self, text: &[u8], base: usize, table: &mut Table) {
-        for at in 0..self.places_count {
-            let [start, end] = self.places[at % self.places.len()].map(usize::from);
-            let (start, length) = (start % TILE_BYTES, end.wrapping_sub(start));
-            match self.bytes[start..].first_chunk::<32>() {
-                Some(bytes) if length <= SHORT_BYTES_MAX => {
-                    table.push(Key::new(bytes, length, table.seed()));
+        let mut at = 0;
+        while at < self.places_count {
+            let group_end = self.places_count.min(at + WAITING);
+            let mut waiting = 0;
+            while at < group_end {
+                let [start, end] = self.places[at % self.places.len()].map(usize::from);
+                at += 1;
+                let (start, length) = (start % TILE_BYTES, end.wrapping_sub(start));
+                match self.bytes[start..].first_chunk::<32>() {
+                    Some(bytes) if length <= SHORT_BYTES_MAX => {
+                        let key = Key::new(bytes, length, table.seed());
+                        table.prefetch(&key);
+                        self.waiting[waiting % WAITING] = key;
+                        waiting += 1;
+                    }
+                    _ => self.count_one(&text[base + start..base + end], table),
                 }
-                _ => self.count_one(&text[base + start..base + end], table),
             }
+            table.add_keys(&self.waiting[..waiting]);
         }
         self.places_count = 0;
     }

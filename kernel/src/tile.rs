@@ -1,9 +1,9 @@
-//! Runs of letters, or of anything but white space, counted by tiles: first all ends of words are found, then all counted.
+//! Words counted by tiles: first all ends of words are found, then all are counted.
 //!
 //! A tile is a part of a text that stays in the first cache: its bytes in the case in which they are counted, and the places
 //! where words begin and end. Finding has no branch that depends on the text, counting one for each word that is long.
 //!
-//! The rules of `unicode` mode are elsewhere, and so are tables.
+//! The words of `unicode` mode are in `segments`, tables are elsewhere.
 
 use crate::scan::{Runs, WINDOW, Work};
 use crate::settings::{CountSettings, WordMode};
@@ -12,6 +12,9 @@ use crate::words::{case, space_len, strip_punctuation};
 
 /// 4 KiB: with its edges, 12 KiB at most, it fits the first cache beside the keys that wait; edges fit 16 bits.
 const TILE_BYTES: usize = 4096;
+
+/// 64 keys wait between the prefetch of their slots and their counting: enough to hide a miss of all caches.
+pub(crate) const WAITING: usize = 64;
 
 /// Modes, known when compiled.
 const ALPHA: u8 = 0;
@@ -26,7 +29,6 @@ pub(crate) fn count_runs(text: &[u8], settings: CountSettings, table: &mut Table
         settings,
         table,
     });
-    table.settle();
 }
 
 struct Count<'a> {
@@ -54,7 +56,7 @@ impl Work for Count<'_> {
 /// A part of a text that stays in the first cache.
 struct Tile {
     /// Its bytes, lower-cased as ASCII if words are, and room to read a key past the end.
-    bytes: [u8; TILE_BYTES + 32],
+    bytes: [u8; TILE_BYTES + 2 * WINDOW],
     /// Where words begin and end in turn; where they end first, if a word was open before. Room for what is written too far.
     edges: [u16; TILE_BYTES + 64],
     edges_count: usize,
@@ -70,12 +72,14 @@ struct Tile {
     open: usize,
     /// Words in lower case that are no short ASCII words.
     word: Vec<u8>,
+    /// Keys between the prefetch of their slots and their counting.
+    waiting: [Key; WAITING],
 }
 
 impl Tile {
     fn new(lower: bool) -> Self {
         Self {
-            bytes: [0; TILE_BYTES + 32],
+            bytes: [0; TILE_BYTES + 2 * WINDOW],
             edges: [0; TILE_BYTES + 64],
             edges_count: 0,
             lower,
@@ -84,6 +88,7 @@ impl Tile {
             spill: 0,
             open: 0,
             word: Vec::new(),
+            waiting: [Key::default(); WAITING],
         }
     }
 }
@@ -175,29 +180,47 @@ fn find<const MODE: u8>(
     tile.odd = odd != 0;
 }
 
-/// Appends the places of the bits of `edges`.
-#[inline(always)]
-fn write_edges(mut edges: u64, offset: usize, tile: &mut Tile) {
-    let count = edges.count_ones() as usize;
-    let start = tile.edges_count;
-    let mut written = 0;
-    // Eight at a time, as many as there may be: a loop that ended with the last bit would be mispredicted each time.
-    while written < count {
-        let Some(out) = tile.edges[start + written..].first_chunk_mut::<8>() else {
-            return;
-        };
-        for out in out {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "less than the tile has bytes"
-            )]
-            let place = offset as u16 + edges.trailing_zeros() as u16;
-            *out = place;
-            edges &= edges.wrapping_sub(1);
+/// The places of the bits of each byte, in rising order; what follows them is of no meaning.
+static PLACES: [[u16; 8]; 256] = places();
+
+const fn places() -> [[u16; 8]; 256] {
+    let mut places = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut bit = 0;
+        let mut count = 0;
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                places[byte][count] = bit;
+                count += 1;
+            }
+            bit += 1;
         }
-        written += 8;
+        byte += 1;
     }
-    tile.edges_count = start + count;
+    places
+}
+
+/// Appends the places of the bits of `edges`: eight places for each byte, of which those that are none are overwritten. A
+/// loop that ended with the last bit would be mispredicted each time.
+#[inline(always)]
+fn write_edges(edges: u64, offset: usize, tile: &mut Tile) {
+    let mut count = tile.edges_count;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "less than the tile has bytes"
+    )]
+    let mut base = offset as u16;
+    for byte in edges.to_le_bytes() {
+        if let Some(out) = tile.edges[count..].first_chunk_mut::<8>() {
+            for (out, place) in out.iter_mut().zip(&PLACES[usize::from(byte)]) {
+                *out = base.wrapping_add(*place);
+            }
+        }
+        count += byte.count_ones() as usize;
+        base = base.wrapping_add(8);
+    }
+    tile.edges_count = count;
 }
 
 /// Counts the words between the edges of a tile that begins at `base` of `text`.
@@ -211,32 +234,39 @@ fn count_tile<const MODE: u8, const ODD: bool>(
 ) {
     let mut at = edges.start;
     while at + 1 < edges.end {
-        let mut start = usize::from(tile.edges[at]) % TILE_BYTES;
-        let mut end = usize::from(tile.edges[at + 1]);
-        at += 2;
-        if MODE == TUTORIAL {
-            while start < end && tile.bytes[start].is_ascii_punctuation() {
-                start += 1;
+        let group_end = edges.end.min(at + 2 * WAITING);
+        let mut waiting = 0;
+        while at + 1 < group_end {
+            let mut start = usize::from(tile.edges[at]) % TILE_BYTES;
+            let mut end = usize::from(tile.edges[at + 1]);
+            at += 2;
+            if MODE == TUTORIAL {
+                while start < end && tile.bytes[start].is_ascii_punctuation() {
+                    start += 1;
+                }
+                while start < end && tile.bytes[end - 1].is_ascii_punctuation() {
+                    end -= 1;
+                }
+                if start == end {
+                    continue;
+                }
             }
-            while start < end && tile.bytes[end - 1].is_ascii_punctuation() {
-                end -= 1;
+            let length = end - start;
+            if length <= SHORT_BYTES_MAX
+                && !(ODD && tile.bytes[end - 1] == 0)
+                && let Some(bytes) = tile.bytes[start..].first_chunk::<32>()
+            {
+                let key = Key::new(bytes, length, table.seed());
+                if !(ODD && tile.lower && key.has_non_ascii()) {
+                    table.prefetch(&key);
+                    tile.waiting[waiting % WAITING] = key;
+                    waiting += 1;
+                    continue;
+                }
             }
-            if start == end {
-                continue;
-            }
+            add_long::<MODE>(&text[base + start..base + end], tile, table);
         }
-        let length = end - start;
-        if length <= SHORT_BYTES_MAX
-            && !(ODD && tile.bytes[end - 1] == 0)
-            && let Some(bytes) = tile.bytes[start..].first_chunk::<32>()
-        {
-            let key = Key::new(bytes, length, table.seed());
-            if !(ODD && MODE != ALPHA && tile.lower && key.has_non_ascii()) {
-                table.push(key);
-                continue;
-            }
-        }
-        add_long::<MODE>(&text[base + start..base + end], tile, table);
+        table.add_keys(&tile.waiting[..waiting]);
     }
 }
 

@@ -5,6 +5,7 @@
 mod hash;
 mod long;
 mod short;
+mod slots;
 mod words;
 
 pub(crate) use hash::Seed;

@@ -9,6 +9,7 @@
 #![expect(unsafe_code, reason = "prefetch of a slot")]
 
 use super::hash::Seed;
+use super::slots::Slots;
 
 /// The longest word of a slot.
 pub(crate) const SHORT_BYTES_MAX: usize = 24;
@@ -89,7 +90,7 @@ impl Key {
 /// A word and its count.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(32))]
-struct Slot {
+pub(super) struct Slot {
     word: [u8; SHORT_BYTES_MAX],
     count: u64,
 }
@@ -142,7 +143,7 @@ const SLOTS_MIN: usize = 1024;
 /// Short words and their counts.
 #[derive(Clone, Debug)]
 pub(crate) struct ShortTable {
-    slots: Vec<Slot>,
+    slots: Slots,
     /// The hash shifted right by this is the first slot to look at.
     shift: u32,
     len: usize,
@@ -153,7 +154,7 @@ pub(crate) struct ShortTable {
 impl ShortTable {
     pub(crate) fn new() -> Self {
         Self {
-            slots: vec![Slot::default(); SLOTS_MIN],
+            slots: Slots::new(SLOTS_MIN),
             shift: 64 - SLOTS_MIN.ilog2(),
             len: 0,
             len_max: SLOTS_MIN / 2,
@@ -217,7 +218,7 @@ impl ShortTable {
     #[cold]
     fn grow(&mut self, seed: &Seed) {
         let slots = self.slots.len() * if self.slots.len() < 1 << 18 { 4 } else { 2 };
-        let old = std::mem::replace(&mut self.slots, vec![Slot::default(); slots]);
+        let old = std::mem::replace(&mut self.slots, Slots::new(slots));
         self.shift = 64 - slots.ilog2();
         self.len_max = slots / 2;
         let mask = slots - 1;

@@ -6,17 +6,12 @@ use super::hash::Seed;
 use super::long::LongTable;
 use super::short::{Key, ShortTable};
 
-/// 64 keys wait between the prefetch of their slots and their counting: enough to hide a miss of all caches.
-const WAITING: usize = 64;
-
 /// Words and counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     seed: Seed,
     short: ShortTable,
     long: LongTable,
-    waiting: [Key; WAITING],
-    waiting_count: usize,
 }
 
 impl Table {
@@ -26,8 +21,6 @@ impl Table {
             seed,
             short: ShortTable::new(),
             long: LongTable::default(),
-            waiting: [Key::default(); WAITING],
-            waiting_count: 0,
         }
     }
 
@@ -41,46 +34,38 @@ impl Table {
     #[inline]
     pub(crate) fn add_one(&mut self, word: &[u8]) {
         match Key::of(word, &self.seed) {
-            Some(key) => self.push(key),
+            Some(key) => self.short.add(&key, 1, &self.seed),
             None => self.long.add(word, self.seed.hash_long(word), 1),
         }
     }
 
-    /// Counts the word of `key`, made with this table's seed, once: now or before [`settle`](Self::settle) returns.
+    /// Brings the slot of `key` near, before it is counted.
     #[inline(always)]
-    pub(crate) fn push(&mut self, key: Key) {
-        self.short.prefetch(&key);
-        self.waiting[self.waiting_count % WAITING] = key;
-        self.waiting_count += 1;
-        if self.waiting_count == WAITING {
-            self.settle();
-        }
+    pub(crate) fn prefetch(&self, key: &Key) {
+        self.short.prefetch(key);
     }
 
-    /// Counts the words that wait. Needed before anything is read.
-    pub(crate) fn settle(&mut self) {
-        for key in &self.waiting[..self.waiting_count] {
+    /// Counts the word of each key, made with this table's seed, once.
+    #[inline(always)]
+    pub(crate) fn add_keys(&mut self, keys: &[Key]) {
+        for key in keys {
             self.short.add(key, 1, &self.seed);
         }
-        self.waiting_count = 0;
     }
 
     /// How many different words there are.
     pub(crate) fn len(&self) -> usize {
-        debug_assert_eq!(self.waiting_count, 0);
         self.short.len() + self.long.len()
     }
 
     /// Every word with its count, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        debug_assert_eq!(self.waiting_count, 0);
         let long = self.long.iter().map(|(word, _, count)| (word, count));
         self.short.iter().chain(long)
     }
 
     /// Adds every word of `other`, which has the same seed.
     pub(crate) fn absorb(&mut self, other: &Self) {
-        debug_assert_eq!(other.waiting_count, 0);
         for (key, count) in other.short.keys(&self.seed) {
             self.short.add(&key, count, &self.seed);
         }

@@ -1,0 +1,102 @@
+//! Memory for slots: zeroed, in huge pages once it is large.
+//!
+//! It knows nothing of what a slot holds but that zeros are an empty one.
+#![expect(unsafe_code, reason = "slots in memory that the system maps")]
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use super::short::Slot;
+
+/// 2 MiB, a huge page: from here on slots have memory of their own from the system. A table of that size does not fit the
+/// second-level TLB in small pages, and a miss there stops a prefetch on some processors.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+
+/// Slots, all empty at first.
+pub(super) struct Slots {
+    first: NonNull<Slot>,
+    count: usize,
+    /// What `first` points into; it never moves.
+    _memory: Memory,
+}
+
+enum Memory {
+    Heap { _slots: Vec<Slot> },
+    Mapped { _bytes: memmap2::MmapMut },
+}
+
+// SAFETY: the slots are integers that only `self` points to.
+unsafe impl Send for Slots {}
+
+// SAFETY: a shared reference only reads them.
+unsafe impl Sync for Slots {}
+
+impl Slots {
+    /// `count` empty slots.
+    pub(super) fn new(count: usize) -> Self {
+        let bytes = count * size_of::<Slot>();
+        if bytes >= HUGE_PAGE_BYTES
+            && let Some(slots) = Self::map(bytes, count)
+        {
+            return slots;
+        }
+        let mut slots = vec![Slot::default(); count];
+        let first = NonNull::from(slots.as_mut_slice()).cast();
+        Self {
+            first,
+            count,
+            _memory: Memory::Heap { _slots: slots },
+        }
+    }
+
+    /// `count` slots at the start of a huge page; none when the system refuses.
+    fn map(bytes: usize, count: usize) -> Option<Self> {
+        // Room to begin where a huge page does; what is left over is never touched.
+        let mut mapped = memmap2::MmapMut::map_anon(bytes + HUGE_PAGE_BYTES).ok()?;
+        let address = mapped.as_ptr().addr();
+        let start = address.next_multiple_of(HUGE_PAGE_BYTES) - address;
+        #[cfg(target_os = "linux")]
+        // Small pages do as well, only slower.
+        drop(mapped.advise_range(memmap2::Advice::HugePage, start, bytes));
+        let first = NonNull::from(&mut mapped[start..start + bytes]).cast();
+        Some(Self {
+            first,
+            count,
+            _memory: Memory::Mapped { _bytes: mapped },
+        })
+    }
+}
+
+impl Deref for Slots {
+    type Target = [Slot];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Slot] {
+        // SAFETY: `first` points to `count` slots: a vector of them, or as many zeroed bytes from a multiple of 2 MiB on, and
+        // any bytes are a slot, since it is made of integers without padding. They live and stay while `self` does.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.count) }
+    }
+}
+
+impl DerefMut for Slots {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [Slot] {
+        // SAFETY: as in `deref`; nothing else points to them while `self` is borrowed for writing.
+        unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.count) }
+    }
+}
+
+impl Clone for Slots {
+    fn clone(&self) -> Self {
+        let mut slots = Self::new(self.len());
+        slots.copy_from_slice(self);
+        slots
+    }
+}
+
+impl fmt::Debug for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} slots", self.len())
+    }
+}
