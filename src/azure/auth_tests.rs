@@ -1,4 +1,4 @@
-//! Tests of the signatures: captured vectors for Batch, and what must not be shown.
+//! Tests of the signatures: captured vectors for Batch and Storage, and what must not be shown.
 //!
 //! The vectors stand in `tests/fixtures/signatures`, with their source.
 
@@ -61,6 +61,12 @@ fn batch_signatures_equal_those_of_the_official_clients() {
         Dialect::Batch,
         include_str!("../../tests/fixtures/signatures/batch.json"),
     );
+}
+
+#[test]
+fn storage_signatures_equal_those_of_the_official_client() {
+    let fixture = include_str!("../../tests/fixtures/signatures/storage.json");
+    signatures(Dialect::Storage, fixture);
 }
 
 #[test]

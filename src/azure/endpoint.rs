@@ -180,6 +180,7 @@ impl fmt::Debug for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn endpoints_are_trimmed_and_completed() {
@@ -267,5 +268,20 @@ mod tests {
             with("https://acct.blob.core.windows.net"),
             "https://acct.blob.core.windows.net"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic_or_shows_a_query(text in "(https?://)?[a-z0-9.:@/\\[\\]-]{0,30}([?#]hush)?") {
+            match Endpoint::parse(&text) {
+                Ok(endpoint) => {
+                    prop_assert!(!endpoint.to_string().ends_with('/'));
+                    prop_assert!(endpoint.url().scheme() == "https" || endpoint.is_loopback());
+                    let again = Endpoint::parse(&endpoint.to_string());
+                    prop_assert_eq!(again, Ok(endpoint));
+                }
+                Err(error) => prop_assert!(!error.to_string().contains("hush")),
+            }
+        }
     }
 }

@@ -271,6 +271,7 @@ fn reason(status: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use reqwest::header::HeaderValue;
 
     fn said(body: &str) -> (Option<String>, String) {
@@ -337,5 +338,26 @@ mod tests {
         let refusal = read(404, &headers, b"");
         assert_eq!(refusal.code.as_deref(), Some("BlobNotFound"));
         assert_eq!(refusal.message, "not found");
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_the_reader_panic_or_fills_the_screen(
+            body in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..300),
+                "(<Error>|<Code>|</Code>|<Message>|</Message>|<html|<title>|</title>|&lt;|[{}\":,]|code|message|x|ß){0,30}"
+                    .prop_map(String::into_bytes),
+            ],
+            html in any::<bool>(),
+        ) {
+            let mut headers = HeaderMap::new();
+            if html {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+            }
+            let refusal = read(500, &headers, &body);
+            prop_assert!(refusal.message.chars().count() <= SHOWN_MAX_CHARS + 1);
+            prop_assert!(!refusal.message.contains(char::is_control));
+            prop_assert!(!describe("JSON", &headers, &body).is_empty());
+        }
     }
 }

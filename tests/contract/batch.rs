@@ -8,7 +8,7 @@ use fanout::azure::batch::{
     AutoUser, AutoUserScope, Batch, ElevationLevel, FileSource, Image, JobCreate, JobPatch,
     JobPreparationTask, JobReleaseTask, JobState, ListQuery, MetadataItem, NodeState,
     OnAllTasksComplete, PoolCreate, PoolPatch, PoolReference, PoolResize, ResultKind, StartTask,
-    Task, TaskConstraints, TaskCreate, TaskState, UserIdentity, VirtualMachine, quoted,
+    Task, TaskConstraints, TaskCreate, TaskState, UserIdentity, VirtualMachine,
 };
 use fanout::azure::{Creation, Endpoint, RetryPolicy, SharedKey};
 use fanout::clock;
@@ -189,11 +189,7 @@ async fn a_pool_lives_from_creation_to_deletion() {
         )
         .await
         .unwrap();
-    let query = ListQuery {
-        filter: Some(format!("startswith(id,{})", quoted("p"))),
-        ..ListQuery::default()
-    };
-    let listed = batch.list_pools(&query).await.unwrap();
+    let listed = batch.list_pools(&ListQuery::by_prefix("p")).await.unwrap();
     assert_eq!(
         (listed.len(), Some(&listed[0].metadata)),
         (1, marks("s").as_ref())

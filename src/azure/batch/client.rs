@@ -67,6 +67,17 @@ struct Page<T> {
     next: Option<String>,
 }
 
+impl ListQuery {
+    /// Those whose id begins with `prefix`.
+    #[must_use]
+    pub fn by_prefix(prefix: &str) -> Self {
+        Self {
+            filter: Some(format!("startswith(id,{})", quoted(prefix))),
+            ..Self::default()
+        }
+    }
+}
+
 impl Batch {
     /// A client of the account at `endpoint`; nothing is connected yet.
     ///
@@ -287,10 +298,10 @@ pub(super) fn unreadable(request: &Request, message: String) -> ServiceError {
 }
 
 /// Whether a create whose outcome is `error` may have been done: by an earlier try of it, or by an earlier client.
-pub(super) fn may_exist(error: &ServiceError, exists: &str) -> bool {
+pub(super) fn may_exist(error: &ServiceError, exists: &[&str]) -> bool {
     let unknown =
         error.kind() == ErrorKind::NotAnswered || error.status().is_some_and(|s| s >= 500);
-    error.is_conflict(exists) || unknown
+    unknown || exists.iter().any(|code| error.is_conflict(code))
 }
 
 /// Whether what was `found` carries everything that was `wanted`; never for a create without metadata, because then

@@ -22,7 +22,7 @@ impl Batch {
         let Err(error) = self.act_with(operation, Method::POST, &["jobs"], job).await else {
             return Ok(Creation::New);
         };
-        if may_exist(&error, "JobExists")
+        if may_exist(&error, &["JobExists"])
             && let Ok(found) = self.get_job(&job.id).await
             && found.state != JobState::Deleting
             && is_ours(job.metadata.as_ref(), &found.metadata)
@@ -90,7 +90,9 @@ impl Batch {
         {
             Ok(_) => Ok(()),
             Err(error)
-                if error.is_conflict("JobCompleted") || error.is_conflict("JobBeingTerminated") =>
+                if ["JobCompleted", "JobBeingTerminated", "JobBeingDeleted"]
+                    .iter()
+                    .any(|c| error.is_conflict(c)) =>
             {
                 Ok(())
             }

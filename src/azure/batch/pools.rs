@@ -62,7 +62,7 @@ impl Batch {
         else {
             return Ok(Creation::New);
         };
-        if may_exist(&error, "PoolExists")
+        if may_exist(&error, &["PoolExists", "PoolBeingCreated"])
             && let Ok(found) = self.get_pool(&pool.id).await
             && found.state != PoolState::Deleting
             && is_ours(pool.metadata.as_ref(), &found.metadata)

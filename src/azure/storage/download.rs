@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use azure_core::http::Etag;
+use azure_core::http::headers::HeaderName;
 use azure_storage_blob::models::{BlobClientDownloadOptions, HttpRange};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -47,6 +48,9 @@ pub struct Downloaded {
     /// The version that was read.
     pub etag: String,
 }
+
+/// Where the bytes of an answer stand in the blob.
+const CONTENT_RANGE: HeaderName = HeaderName::from_static("content-range");
 
 type Transfer<T> = std::result::Result<T, TransferError>;
 
@@ -176,9 +180,15 @@ impl Storage {
                 ..BlobClientDownloadOptions::default()
             };
             let answer = client.download(Some(options)).await;
-            let mut body = answer
-                .map_err(|error| service_error(&operation, client.url(), error))?
-                .body;
+            let answer = answer.map_err(|error| service_error(&operation, client.url(), error))?;
+            if let Some(range) = answer.headers.get_optional_str(&CONTENT_RANGE)
+                && !range.starts_with(&format!("bytes {at}-"))
+            {
+                let message =
+                    format!("the answer holds `{range}`, not what was asked for from {at} on");
+                return Err(unreadable(&operation, client.url(), message).into());
+            }
+            let mut body = answer.body;
             let cut = loop {
                 match body.next().await {
                     Some(Ok(bytes)) => {

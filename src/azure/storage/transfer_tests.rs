@@ -124,6 +124,12 @@ async fn a_blob_that_changes_or_lies_about_its_length_is_an_error() {
             .to_string()
             .contains("more than the 3 bytes")
     );
+    let server = Answers::serve(vec![head(10, ""), part("0123456789", 2..10, 8)]).await;
+    let error = download(&server).await.unwrap_err().to_string();
+    assert!(
+        error.contains("holds `bytes 2-9/10`, not what was asked for from 0 on"),
+        "{error}"
+    );
     let wrong_md5 = "Content-MD5: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
     let server = Answers::serve(vec![head(3, wrong_md5), part("abc", 0..3, 3)]).await;
     assert!(
