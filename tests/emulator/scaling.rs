@@ -1,10 +1,19 @@
 //! Pools that scale by a formula.
 
-use crate::client::Rig;
+use crate::client::{Reply, Rig};
 use serde_json::json;
 
-#[tokio::test]
-async fn a_formula_sets_the_nodes_of_a_pool() {
+async fn evaluate(rig: &Rig, formula: &str) -> Reply {
+    rig.batch(
+        "POST",
+        "/pools/p/evaluateautoscale",
+        Some(json!({"autoScaleFormula": formula})),
+    )
+    .await
+}
+
+/// A service with a pool `p` whose formula wants two nodes until 2199.
+async fn scaled() -> Rig {
     let rig = Rig::start().await;
     let formula = "$TargetDedicatedNodes = time() < time(\"2199-01-01T00:00:00Z\") ? 2 : 0;";
     let body = json!({
@@ -19,19 +28,18 @@ async fn a_formula_sets_the_nodes_of_a_pool() {
         "autoScaleEvaluationInterval": "PT5M",
     });
     assert_eq!(rig.batch("POST", "/pools", Some(body)).await.status, 201);
+    rig
+}
+
+#[tokio::test]
+async fn a_formula_sets_the_nodes_of_a_pool() {
+    let rig = scaled().await;
     let pool = rig
         .wait_for("/pools/p", |pool| pool["currentDedicatedNodes"] == 2)
         .await;
     assert_eq!(pool["autoScaleRun"]["results"], "$TargetDedicatedNodes=2;");
-    let evaluate = |formula: &'static str| async {
-        rig.batch(
-            "POST",
-            "/pools/p/evaluateautoscale",
-            Some(json!({"autoScaleFormula": formula})),
-        )
-        .await
-    };
     let run = evaluate(
+        &rig,
         "$TargetDedicatedNodes = $CurrentDedicatedNodes + 1; $NodeDeallocationOption = requeue;",
     )
     .await;
@@ -40,17 +48,29 @@ async fn a_formula_sets_the_nodes_of_a_pool() {
         "$TargetDedicatedNodes=3;$NodeDeallocationOption=requeue;"
     );
     assert_eq!(
-        evaluate("$TargetDedicatedNodes = 1/0").await.json()["error"]["code"],
+        evaluate(&rig, "$TargetDedicatedNodes = 1/0").await.json()["error"]["code"],
         "AutoScalingFormulaEvaluationError"
     );
     assert_eq!(
-        evaluate("$TargetDedicatedNodes =").await.refusal(),
+        evaluate(&rig, "$TargetDedicatedNodes =").await.refusal(),
         (400, "AutoScalingFormulaSyntaxError".to_owned())
     );
     assert_eq!(
-        evaluate("a = $CPUPercent.GetSample(1)").await.refusal(),
+        evaluate(&rig, "a = $CPUPercent.GetSample(1)")
+            .await
+            .refusal(),
         (501, "NotImplemented".to_owned())
     );
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_formula_can_be_changed_and_taken_away() {
+    let rig = scaled().await;
+    rig.wait_for("/pools/p", |pool| {
+        pool["currentDedicatedNodes"] == 2 && pool["allocationState"] == "steady"
+    })
+    .await;
     let resize = rig
         .batch(
             "POST",
