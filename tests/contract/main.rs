@@ -16,6 +16,8 @@ mod azurite;
 mod batch;
 mod blobs;
 mod containers;
+#[cfg(feature = "emulator")]
+mod cuts;
 mod shared_access;
 
 use account::Account;
