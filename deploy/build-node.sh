@@ -44,10 +44,9 @@ build() {  # ARCH: leaves target/node/ARCH/topn
   # The linker that comes with the compiler does for both; paths of this machine stay out of the file.
   env "CARGO_TARGET_${name^^}_LINKER=rust-lld" \
     "CARGO_TARGET_${name^^}_RUSTFLAGS=--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo" \
-    CARGO_PROFILE_RELEASE_STRIP=debuginfo \
-    cargo build --locked --release --package fanout-kernel --bin topn --target "$target"
+    cargo build --locked --profile node --package fanout-kernel --bin topn --target "$target"
   mkdir -p "target/node/$1"
-  install -m 0755 "target/$target/release/topn" "target/node/$1/topn"
+  install -m 0755 "target/$target/node/topn" "target/node/$1/topn"
 }
 
 check_static() {
