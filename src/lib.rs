@@ -13,5 +13,6 @@ pub mod exit;
 pub mod plan;
 pub mod progress;
 pub mod quantity;
+pub mod record;
 pub mod secret;
 pub mod settings;
