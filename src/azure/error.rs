@@ -193,29 +193,6 @@ impl ServiceError {
     pub fn is_too_large(&self) -> bool {
         self.0.status == Some(413)
     }
-
-    /// What the user can do about it, where that is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        let said = |part: &str| self.0.message.contains(part);
-        if self.is_code("KeyBasedAuthenticationNotPermitted") || said("SharedKey is not allowed") {
-            return Some(
-                "this account allows no shared keys: use Entra credentials, or allow keys on the account",
-            );
-        }
-        if said("not in the valid time") || said("Signature not valid in the specified time frame")
-        {
-            return Some(
-                "the clock of this machine differs from the service's by more than 15 minutes: set it",
-            );
-        }
-        match self.0.status {
-            Some(401 | 403) if self.is_code("AuthenticationFailed") => {
-                Some("check the account name, its key, and the clock of this machine")
-            }
-            _ => None,
-        }
-    }
 }
 
 /// `url` without query, fragment and user info, for people to read.
@@ -315,11 +292,6 @@ mod tests {
         assert!(refused(400, "InvalidAuthenticationInfo", "").is_auth());
         assert!(refused(404, "PoolNotFound", "").is_not_found());
         assert!(refused(413, "RequestBodyTooLarge", "").is_too_large());
-        assert!(
-            refused(403, "KeyBasedAuthenticationNotPermitted", "")
-                .hint()
-                .is_some()
-        );
     }
 
     #[test]

@@ -8,120 +8,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method};
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use url::Url;
 
 use crate::azure::auth::{Dialect, SharedKey};
 use crate::azure::endpoint::Endpoint;
-use crate::azure::error::{ErrorKind, Result, ServiceError};
+use crate::azure::error::{ErrorKind, Result, ServiceError, shown_url};
 use crate::azure::http_date;
+use crate::azure::message::{Answer, Opened, Patience, Request};
+use crate::azure::observer::{Observer, Tried};
 use crate::azure::retry::{RetryPolicy, is_retryable};
 use crate::azure::trouble::Trouble;
 use crate::clock;
 
 /// How long a connection may take: an address that answers at all answers within a second or two.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// What an operation's answer may have unless it says otherwise: a page of 1000 tasks with all fields has about 3 MB.
-pub const BODY_MAX_BYTES: usize = 32 << 20;
-
-/// A request as an operation describes it, not yet dated or signed.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// What is being done, as in "create pool `p`".
-    pub operation: String,
-    /// The method.
-    pub method: Method,
-    /// The whole URL.
-    pub url: Url,
-    /// Headers, without date, signature, length and request id.
-    pub headers: HeaderMap,
-    /// The body; empty for none.
-    pub body: Bytes,
-    /// A longer answer is an error.
-    pub body_max_bytes: usize,
-}
-
-impl Request {
-    /// A request without headers and body.
-    #[must_use]
-    pub fn new(operation: String, method: Method, url: Url) -> Self {
-        Self {
-            operation,
-            method,
-            url,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            body_max_bytes: BODY_MAX_BYTES,
-        }
-    }
-}
-
-/// An answer that was read whole.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status, 200 to 299.
-    pub status: u16,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub body: Bytes,
-    /// Tries that it took; above 1 the operation may have been done by an earlier one.
-    pub attempts: u32,
-}
-
-/// An answer whose body is still to be read.
-#[derive(Debug)]
-pub struct Opened {
-    response: Response,
-    patience: Patience,
-}
-
-impl Opened {
-    /// The status, 200 to 299.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        self.response.status().as_u16()
-    }
-
-    /// Its headers.
-    #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        self.response.headers()
-    }
-
-    /// The next bytes of the body; nothing at its end.
-    ///
-    /// # Errors
-    /// When the body is cut, or nothing comes for a minute.
-    pub async fn chunk(&mut self) -> std::io::Result<Option<Bytes>> {
-        match tokio::time::timeout(self.patience.still, self.response.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(std::io::Error::other(error.without_url())),
-            Err(elapsed) => Err(std::io::Error::new(std::io::ErrorKind::TimedOut, elapsed)),
-        }
-    }
-}
-
-/// How long is waited for what.
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    /// For the head of an answer to a request without body. Twice the 30 s after which Batch itself gives up.
-    answer: Duration,
-    /// For the next bytes of an answer.
-    still: Duration,
-    /// For an answer that is read whole, so that one that trickles for ever ends.
-    whole: Duration,
-}
-
-const PATIENCE: Patience = Patience {
-    answer: Duration::from_secs(60),
-    still: Duration::from_secs(60),
-    whole: Duration::from_secs(300),
-};
 /// The slowest way up that is waited for, per request: a block of 8 MiB gets 256 s more.
 const UPLOAD_MIN_BYTES_PER_SECOND: usize = 32 << 10;
 
@@ -133,8 +37,27 @@ pub struct Transport {
     dialect: Dialect,
     retry: RetryPolicy,
     patience: Patience,
+    observer: Observer,
     /// Whether this service has answered anything yet.
     met: Arc<AtomicBool>,
+}
+
+/// The tries of one request.
+struct Tries {
+    count: u32,
+    begun: Instant,
+    last_begun: Instant,
+}
+
+impl Tries {
+    fn begin() -> Self {
+        let now = clock::instant();
+        Self {
+            count: 1,
+            begun: now,
+            last_begun: now,
+        }
+    }
 }
 
 type Try<T> = std::result::Result<T, Box<Trouble>>;
@@ -172,9 +95,17 @@ impl Transport {
             key,
             dialect,
             retry,
-            patience: PATIENCE,
+            patience: Patience::PRACTICAL,
+            observer: Observer::default(),
             met: Arc::new(AtomicBool::new(false)),
         })
+    }
+
+    /// The same transport, whose tries `observer` is told of.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// The same transport with other patience.
@@ -209,18 +140,22 @@ impl Transport {
     /// # Errors
     /// [`ServiceError`] of the last try.
     pub async fn send(&self, request: &Request) -> Result<Answer> {
-        let begun = clock::instant();
-        let mut attempts = 1;
+        let mut tries = Tries::begin();
         loop {
             let outcome = match self.exchange(request).await {
                 Ok(opened) => self.read_whole(request, opened).await,
                 Err(trouble) => Err(trouble),
             };
             match outcome {
-                Ok(answer) => return Ok(Answer { attempts, ..answer }),
-                Err(trouble) => self.wait_or_fail(trouble, attempts, begun).await?,
+                Ok(answer) => {
+                    self.tell(request, &tries, Some(answer.status), None, None);
+                    return Ok(Answer {
+                        attempts: tries.count,
+                        ..answer
+                    });
+                }
+                Err(trouble) => self.wait_or_fail(request, trouble, &mut tries).await?,
             }
-            attempts += 1;
         }
     }
 
@@ -229,38 +164,68 @@ impl Transport {
     /// # Errors
     /// [`ServiceError`] of the last try.
     pub async fn open(&self, request: &Request) -> Result<Opened> {
-        let begun = clock::instant();
-        let mut attempts = 1;
+        let mut tries = Tries::begin();
         loop {
             match self.exchange(request).await {
-                Ok(opened) => return Ok(opened),
-                Err(trouble) => self.wait_or_fail(trouble, attempts, begun).await?,
+                Ok(opened) => {
+                    self.tell(request, &tries, Some(opened.status()), None, None);
+                    return Ok(opened);
+                }
+                Err(trouble) => self.wait_or_fail(request, trouble, &mut tries).await?,
             }
-            attempts += 1;
         }
     }
 
     /// Waits until the next try, or gives the error of the last one.
     async fn wait_or_fail(
         &self,
+        request: &Request,
         mut trouble: Box<Trouble>,
-        attempts: u32,
-        begun: Instant,
+        tries: &mut Tries,
     ) -> Result<()> {
-        let elapsed = begun.elapsed();
+        let elapsed = tries.begun.elapsed();
         let delay = is_retryable(trouble.failure, self.met.load(Ordering::Relaxed))
             .then(|| {
                 self.retry
-                    .delay(attempts, elapsed, trouble.retry_after, rand::random())
+                    .delay(tries.count, elapsed, trouble.retry_after, rand::random())
             })
             .flatten();
+        self.tell(
+            request,
+            tries,
+            trouble.error.status,
+            Some(&trouble.error.message),
+            delay,
+        );
         let Some(delay) = delay else {
-            trouble.error.attempts = attempts;
+            trouble.error.attempts = tries.count;
             trouble.error.elapsed = elapsed;
             return Err(ServiceError::new(trouble.error));
         };
         clock::sleep(delay).await;
+        tries.count += 1;
+        tries.last_begun = clock::instant();
         Ok(())
+    }
+
+    fn tell(
+        &self,
+        request: &Request,
+        tries: &Tries,
+        status: Option<u16>,
+        trouble: Option<&str>,
+        next_in: Option<Duration>,
+    ) {
+        self.observer.tell(&Tried {
+            operation: &request.operation,
+            method: &request.method,
+            url: &shown_url(&request.url),
+            attempt: tries.count,
+            status,
+            trouble,
+            elapsed: tries.last_begun.elapsed(),
+            next_in,
+        });
     }
 
     /// One try: dates, signs, sends, and reads the body only of a refusal.

@@ -242,6 +242,34 @@ async fn an_answer_that_trickles_for_ever_is_given_up() {
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Unreadable, 4));
 }
 
+#[tokio::test]
+async fn an_observer_is_told_of_each_try_without_its_query() {
+    let server = Answers::serve(vec![refusal(503, "ServerBusy"), json(200, "ok")]).await;
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let record = Arc::clone(&told);
+    let observer = Observer::new(move |tried| {
+        let line = format!("{tried}");
+        record
+            .lock()
+            .unwrap()
+            .push((tried.attempt, tried.status, tried.next_in.is_some(), line));
+    });
+    let transport = server.transport(Dialect::Batch).observed_by(observer);
+    transport
+        .send(&request(&server, Method::GET))
+        .await
+        .unwrap();
+    let told = told.lock().unwrap();
+    let brief: Vec<_> = told.iter().map(|t| (t.0, t.1, t.2)).collect();
+    assert_eq!(brief, [(1, Some(503), true), (2, Some(200), false)]);
+    assert!(told[0].3.contains("/pools 503 said no ("), "{}", told[0].3);
+    assert!(
+        told[1].3.contains("/pools 200 (") && told[1].3.ends_with("ms, try 2)"),
+        "{}",
+        told[1].3
+    );
+}
+
 #[test]
 fn the_server_time_is_read_from_its_answer() {
     let mut headers = HeaderMap::new();

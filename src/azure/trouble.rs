@@ -9,9 +9,9 @@ use reqwest::Response;
 use reqwest::header::RETRY_AFTER;
 
 use crate::azure::error::{ErrorKind, Parts, shown_url};
+use crate::azure::message::Request;
 use crate::azure::refusal;
 use crate::azure::retry::{Failure, read_retry_after};
-use crate::azure::transport::Request;
 use crate::clock;
 
 /// An error's body is read up to this; the rest is dropped. Real ones have a few hundred bytes.

@@ -14,8 +14,8 @@ use crate::azure::batch::client::{Batch, decode, unreadable, with_json};
 use crate::azure::batch::task_body::TaskCreate;
 use crate::azure::batch::wire::or_default;
 use crate::azure::error::{ErrorKind, Parts, Result, ServiceError};
+use crate::azure::message::Request;
 use crate::azure::sas::encode_body;
-use crate::azure::transport::Request;
 use crate::clock;
 
 /// How many tasks one request may have.

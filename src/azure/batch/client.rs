@@ -15,10 +15,12 @@ use crate::azure::auth::{Dialect, SharedKey};
 use crate::azure::batch::pool_answer::MetadataItem;
 use crate::azure::endpoint::Endpoint;
 use crate::azure::error::{ErrorKind, Result, ServiceError};
+use crate::azure::message::{Answer, Request};
+use crate::azure::observer::Observer;
 use crate::azure::refusal;
 use crate::azure::retry::RetryPolicy;
 use crate::azure::sas::encode_body;
-use crate::azure::transport::{Answer, Request, Transport, server_time};
+use crate::azure::transport::{Transport, server_time};
 
 /// The version of the data plane that every request names.
 pub const API_VERSION: &str = "2025-06-01";
@@ -89,6 +91,13 @@ impl Batch {
             endpoint,
             transport,
         })
+    }
+
+    /// The same client, whose tries `observer` is told of.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.transport = self.transport.observed_by(observer);
+        self
     }
 
     /// Where the account is.

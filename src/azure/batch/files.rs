@@ -9,7 +9,7 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderNa
 use crate::azure::batch::client::{Batch, ListQuery};
 use crate::azure::batch::job_answer::FileItem;
 use crate::azure::error::Result;
-use crate::azure::transport::Answer;
+use crate::azure::message::Answer;
 
 /// The most that one part may have.
 const PART_MAX_BYTES: u64 = 16 << 20;

@@ -14,10 +14,12 @@ use time::OffsetDateTime;
 use crate::azure::auth::{Dialect, SharedKey};
 use crate::azure::endpoint::Endpoint;
 use crate::azure::error::{ErrorKind, Result, ServiceError};
+use crate::azure::message::{Answer, Request};
+use crate::azure::observer::Observer;
 use crate::azure::retry::RetryPolicy;
 use crate::azure::sas::{SasUrl, Target, Terms, service_sas};
 use crate::azure::storage::pipeline::{client_options, service_error};
-use crate::azure::transport::{Answer, Request, Transport, server_time};
+use crate::azure::transport::{Transport, server_time};
 
 /// The version that every request names: it has all that is used here, and every emulator knows it.
 const VERSION: &str = "2022-11-02";
@@ -51,16 +53,32 @@ impl Storage {
     pub fn new(endpoint: &Endpoint, key: SharedKey, retry: RetryPolicy) -> Result<Self> {
         let endpoint = endpoint.with_account(key.account());
         let transport = Transport::new(&endpoint, key, Dialect::Storage, retry)?;
+        Self::over(endpoint, transport)
+    }
+
+    /// The same client, whose tries `observer` is told of.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn observed_by(&self, observer: Observer) -> Result<Self> {
+        Self::over(
+            self.0.endpoint.clone(),
+            self.0.transport.clone().observed_by(observer),
+        )
+    }
+
+    fn over(endpoint: Endpoint, transport: Transport) -> Result<Self> {
         let client_options = client_options(transport.clone());
+        let version = VERSION.to_owned();
         let options = BlobServiceClientOptions {
             client_options: client_options.clone(),
-            version: VERSION.to_owned(),
+            version: version.clone(),
         };
         let service = BlobServiceClient::new(endpoint.url().clone(), None, Some(options))
             .map_err(|error| service_error("set up the Blob client", endpoint.url(), error))?;
         let blob_options = BlobClientOptions {
             client_options,
-            version: VERSION.to_owned(),
+            version,
         };
         Ok(Self(Arc::new(Inner {
             endpoint,

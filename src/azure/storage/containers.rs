@@ -16,10 +16,10 @@ use time::OffsetDateTime;
 
 use crate::azure::error::{Creation, ErrorKind, Result, ServiceError};
 use crate::azure::http_date::to_iso;
+use crate::azure::message::Request;
 use crate::azure::sas::Rights;
 use crate::azure::storage::Storage;
 use crate::azure::storage::pipeline::{labelled, service_error};
-use crate::azure::transport::Request;
 
 /// A container in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

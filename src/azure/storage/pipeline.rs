@@ -21,7 +21,8 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 
 use crate::azure::error::{ErrorKind, ServiceError};
-use crate::azure::transport::{Request, Transport};
+use crate::azure::message::Request;
+use crate::azure::transport::Transport;
 
 /// The header that guards a body on its way; the service refuses a body that does not match.
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
