@@ -74,3 +74,68 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// As many words as make the short slots grow into memory of their own; few where each step is interpreted.
+    const WORDS: u64 = if cfg!(miri) { 400 } else { 100_000 };
+
+    /// Word `number`, whatever its length: short, long, with zeros inside and at the end, alike but for one byte.
+    fn word(number: u64) -> Vec<u8> {
+        let digits = number.to_string().into_bytes();
+        match number % 7 {
+            0 => digits.repeat(6),
+            1 => [&digits[..], &[0]].concat(),
+            2 => [&[0, 0, 0][..], &digits].concat(),
+            3 => [&b"the beginning of all of "[..], &digits].concat(),
+            4 => [&[0xFF; 16][..], &digits].concat(),
+            _ => digits,
+        }
+    }
+
+    fn sorted<'a>(counts: impl Iterator<Item = (&'a [u8], u64)>) -> Vec<(&'a [u8], u64)> {
+        let mut sorted: Vec<_> = counts.collect();
+        sorted.sort_unstable();
+        sorted
+    }
+
+    #[test]
+    fn tables_count_as_a_map_does_alone_and_added_up() {
+        let seed = Seed::random();
+        let mut tables = [Table::new(seed.clone()), Table::new(seed)];
+        let mut expected: HashMap<Vec<u8>, u64> = HashMap::new();
+        for number in 0..WORDS {
+            let table = &mut tables[usize::from(number % 3 == 0)];
+            // Every word once, some again, and those of a few words over and over.
+            for word in [word(number), word(number / 2), word(number % 11)] {
+                table.add_one(&word);
+                *expected.entry(word).or_default() += 1;
+            }
+        }
+        let [mut all, other] = tables;
+        all.absorb(&other.clone());
+        assert_eq!(all.len(), expected.len());
+        let expected = expected.iter().map(|(word, count)| (&word[..], *count));
+        assert_eq!(sorted(all.iter()), sorted(expected));
+    }
+
+    #[test]
+    fn keys_count_as_their_words_do() {
+        let mut table = Table::new(Seed::random());
+        let mut by_key = Table::new(table.seed().clone());
+        for number in 0..WORDS.min(if cfg!(miri) { 100 } else { 5_000 }) {
+            let word = word(number);
+            if let Some(key) = Key::of(&word, by_key.seed()) {
+                by_key.prefetch(&key);
+                by_key.add_keys(&[key, key]);
+                table.add_one(&word);
+                table.add_one(&word);
+            }
+        }
+        assert_eq!(sorted(by_key.iter()), sorted(table.iter()));
+    }
+}
