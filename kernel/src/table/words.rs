@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     /// As many words as make the short slots grow into memory of their own; few where each step is interpreted.
-    const WORDS: u64 = if cfg!(miri) { 400 } else { 100_000 };
+    const WORDS: u64 = if cfg!(miri) { 640 } else { 100_000 };
 
     /// Word `number`, whatever its length: short, long, with zeros inside and at the end, alike but for one byte.
     fn word(number: u64) -> Vec<u8> {
