@@ -184,7 +184,7 @@ pub(crate) mod tests {
     /// Judges `runs` by the definitions on every byte at every place and on mixed windows.
     pub(crate) fn assert_right_masks(runs: impl Runs) {
         let mut windows = Vec::new();
-        for byte in 0..=u8::MAX {
+        for byte in (0..=u8::MAX).step_by(if cfg!(miri) { 37 } else { 1 }) {
             windows.push([byte; WINDOW]);
             for place in (0..WINDOW).step_by(if cfg!(miri) { 13 } else { 1 }) {
                 let mut window = [b'x'; WINDOW];
@@ -225,7 +225,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_white_space_begins_with_a_space_or_a_suspect() {
-        for c in '\0'..=char::MAX {
+        for c in ('\0'..=char::MAX).step_by(if cfg!(miri) { 997 } else { 1 }) {
             let mut bytes = [0; 4];
             let text = c.encode_utf8(&mut bytes).as_bytes();
             let mut words = 0;

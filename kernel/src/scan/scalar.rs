@@ -93,9 +93,9 @@ pub(crate) mod tests {
     /// and on windows of mixed bytes.
     pub(crate) fn assert_same_masks(classifier: impl Classifier) {
         let mut windows = Vec::new();
-        for byte in 0..=u8::MAX {
+        for byte in (0..=u8::MAX).step_by(if cfg!(miri) { 37 } else { 1 }) {
             windows.push([byte; WINDOW]);
-            for place in 0..WINDOW {
+            for place in (0..WINDOW).step_by(if cfg!(miri) { 13 } else { 1 }) {
                 let mut window = [b' '; WINDOW];
                 window[place] = byte;
                 windows.push(window);
@@ -121,7 +121,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_ascii_byte_has_the_masks_of_its_class() {
-        for byte in 0..0x80_u8 {
+        for byte in (0..0x80_u8).step_by(if cfg!(miri) { 3 } else { 1 }) {
             let AsciiMasks {
                 letters,
                 digits,

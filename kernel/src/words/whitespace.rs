@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn white_space_is_what_python_says_for_every_scalar_value() {
-        for c in '\0'..=char::MAX {
+        for c in ('\0'..=char::MAX).step_by(if cfg!(miri) { 997 } else { 1 }) {
             let space = SPACES
                 .iter()
                 .any(|&(first, last)| (first..=last).contains(&u32::from(c)));
