@@ -5,7 +5,7 @@
 //!
 //! The words of `unicode` mode are in `segments`, tables are elsewhere.
 
-use crate::scan::{Runs, WINDOW, Work};
+use crate::scan::{Means, WINDOW, Work};
 use crate::settings::{CountSettings, WordMode};
 use crate::table::{Key, SHORT_BYTES_MAX, Table};
 use crate::words::{case, space_len, strip_punctuation};
@@ -41,14 +41,14 @@ impl Work for Count<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, runs: impl Runs) {
+    fn run(self, means: impl Means) {
         let lower = !self.settings.keep_case;
         let mut tile = Tile::new(lower);
         let (text, table) = (self.text, self.table);
         match self.settings.words {
-            WordMode::Alpha => count::<ALPHA>(runs, text, &mut tile, table),
-            WordMode::Tutorial => count::<TUTORIAL>(runs, text, &mut tile, table),
-            _ => count::<WHITESPACE>(runs, text, &mut tile, table),
+            WordMode::Alpha => count::<ALPHA>(means, text, &mut tile, table),
+            WordMode::Tutorial => count::<TUTORIAL>(means, text, &mut tile, table),
+            _ => count::<WHITESPACE>(means, text, &mut tile, table),
         }
     }
 }
@@ -94,12 +94,12 @@ impl Tile {
 }
 
 #[inline(always)]
-fn count<const MODE: u8>(runs: impl Runs, text: &[u8], tile: &mut Tile, table: &mut Table) {
+fn count<const MODE: u8>(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
     let mut base = 0;
     while base < text.len() {
         let end = text.len().min(base + TILE_BYTES);
         let was_open = tile.carry != 0;
-        find::<MODE>(runs, text, base..end, tile);
+        find::<MODE>(means, text, base..end, tile);
         let mut edges = 0..tile.edges_count;
         if was_open && !edges.is_empty() {
             let last = base + usize::from(tile.edges[0]);
@@ -126,7 +126,7 @@ fn count<const MODE: u8>(runs: impl Runs, text: &[u8], tile: &mut Tile, table: &
 /// Fills the tile with the bytes `range` of `text` and the edges of their words.
 #[inline(always)]
 fn find<const MODE: u8>(
-    runs: impl Runs,
+    means: impl Means,
     text: &[u8],
     range: std::ops::Range<usize>,
     tile: &mut Tile,
@@ -144,9 +144,9 @@ fn find<const MODE: u8>(
             }
         };
         let words = if MODE == ALPHA {
-            runs.letters(window)
+            means.letters(window)
         } else {
-            let blanks = runs.blanks(window);
+            let blanks = means.blanks(window);
             odd |= blanks.non_ascii | blanks.nuls;
             let mut spaces = blanks.spaces | tile.spill;
             tile.spill = 0;
@@ -167,7 +167,7 @@ fn find<const MODE: u8>(
         let out = tile.bytes[offset..].first_chunk_mut::<WINDOW>();
         if let Some(out) = out {
             if tile.lower {
-                runs.lower(window, out);
+                means.lower(window, out);
             } else {
                 *out = *window;
             }

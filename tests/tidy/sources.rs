@@ -11,7 +11,6 @@ const UNSAFE_FILES: &[&str] = &[
     "kernel/src/input/map.rs",
     "kernel/src/scan/avx2.rs",
     "kernel/src/scan/neon.rs",
-    "kernel/src/scan/runs_avx2.rs",
     "kernel/src/scan/sse2.rs",
     "kernel/src/table/arena.rs",
     "kernel/src/table/short.rs",

@@ -1,17 +1,19 @@
-//! Owns the AVX2 way to turn 64 bytes into masks.
+//! Owns the means of AVX2: 64 bytes in two registers.
 //!
-//! Does not know what the masks mean: the algebra over them is in `words`.
+//! Does not know what the masks mean.
 #![expect(
     unsafe_code,
-    reason = "loads from a slice, and calls after the CPU was asked"
+    reason = "loads and stores of arrays, and instructions that the CPU was asked for"
 )]
 
-use super::masks::{AsciiMasks, Classifier, WINDOW, WideMasks};
-use super::runs::Work;
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    __m256i, _mm256_add_epi8, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
+    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_storeu_si256,
 };
+
+use super::masks::WINDOW;
+use super::means::{Means, Work};
 
 /// Proof that this CPU has what the functions below are compiled for.
 #[derive(Clone, Copy, Debug)]
@@ -40,127 +42,133 @@ fn run<W: Work>(proof: Avx2, work: W) -> W::Output {
     work.run(proof)
 }
 
-impl Classifier for Avx2 {
+impl Means for Avx2 {
+    type Block = [__m256i; 2];
+    /// All bits of each byte.
+    type Flags = [__m256i; 2];
+
     #[inline(always)]
-    fn ascii(self, window: &[u8; WINDOW]) -> AsciiMasks {
+    fn load(self, window: &[u8; WINDOW]) -> [__m256i; 2] {
         // SAFETY: the proof is at hand.
-        unsafe { ascii(window) }
+        unsafe { load(window) }
     }
 
     #[inline(always)]
-    fn wide(self, window: &[u8; WINDOW]) -> WideMasks {
+    fn equal(self, block: [__m256i; 2], byte: u8) -> [__m256i; 2] {
         // SAFETY: the proof is at hand.
-        unsafe { wide(window) }
+        unsafe { equal(block, byte) }
     }
 
     #[inline(always)]
-    fn between(self, window: &[u8; WINDOW], (first, last): (u8, u8)) -> u64 {
+    fn between(self, block: [__m256i; 2], first: u8, last: u8) -> [__m256i; 2] {
         // SAFETY: the proof is at hand.
-        unsafe { mask_between(window, first, last) }
+        unsafe { between(block, first, last) }
+    }
+
+    #[inline(always)]
+    fn non_ascii(self, block: [__m256i; 2]) -> [__m256i; 2] {
+        // The mask takes the top bits.
+        block
+    }
+
+    #[inline(always)]
+    fn with_case_bit(self, block: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the proof is at hand.
+        unsafe { with_case_bit(block) }
+    }
+
+    #[inline(always)]
+    fn either(self, one: [__m256i; 2], other: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the proof is at hand.
+        unsafe { either(one, other) }
+    }
+
+    #[inline(always)]
+    fn mask(self, flags: [__m256i; 2]) -> u64 {
+        // SAFETY: the proof is at hand.
+        unsafe { mask(flags) }
+    }
+
+    #[inline(always)]
+    fn lower(self, window: &[u8; WINDOW], out: &mut [u8; WINDOW]) {
+        // SAFETY: the proof is at hand.
+        unsafe { lower(window, out) }
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn halves(window: &[u8; WINDOW]) -> [__m256i; 2] {
+fn load(window: &[u8; WINDOW]) -> [__m256i; 2] {
     let (halves, _) = window.as_chunks::<32>();
-    [load(&halves[0]), load(&halves[1])]
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: 32 bytes can be read, and the load needs no alignment.
-    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+    [&halves[0], &halves[1]].map(|half| unsafe { _mm256_loadu_si256(half.as_ptr().cast()) })
 }
 
-/// Bit `i` is the top bit of byte `i`.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn mask(halves: [__m256i; 2]) -> u64 {
-    let [low, high] = halves.map(|half| u64::from(_mm256_movemask_epi8(half).cast_unsigned()));
+fn equal(block: [__m256i; 2], byte: u8) -> [__m256i; 2] {
+    let byte = _mm256_set1_epi8(byte.cast_signed());
+    block.map(|half| _mm256_cmpeq_epi8(half, byte))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn between(block: [__m256i; 2], first: u8, last: u8) -> [__m256i; 2] {
+    // Shifted so that `first` is the lowest signed number: then one comparison does.
+    let shift = 0x80_u8.wrapping_sub(first);
+    let above = last.wrapping_add(shift).wrapping_add(1);
+    let (shift, above) = (
+        _mm256_set1_epi8(shift.cast_signed()),
+        _mm256_set1_epi8(above.cast_signed()),
+    );
+    block.map(|half| _mm256_cmpgt_epi8(above, _mm256_add_epi8(half, shift)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn with_case_bit(block: [__m256i; 2]) -> [__m256i; 2] {
+    block.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn either(one: [__m256i; 2], other: [__m256i; 2]) -> [__m256i; 2] {
+    [
+        _mm256_or_si256(one[0], other[0]),
+        _mm256_or_si256(one[1], other[1]),
+    ]
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mask(flags: [__m256i; 2]) -> u64 {
+    let [low, high] = flags.map(|half| u64::from(_mm256_movemask_epi8(half).cast_unsigned()));
     low | high << 32
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn mask_between(window: &[u8; WINDOW], first: u8, last: u8) -> u64 {
-    mask(halves(window).map(|half| between(half, first, last)))
-}
-
-/// The bytes from `first` to `last`, both at most 0x7F or both above.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn between(half: __m256i, first: u8, last: u8) -> __m256i {
-    // Shifted so that `first` is the lowest signed number: then one comparison does.
-    let shift = _mm256_set1_epi8(0x80_u8.wrapping_sub(first).cast_signed());
-    let above = _mm256_set1_epi8(
-        0x80_u8
-            .wrapping_add(last.wrapping_sub(first).wrapping_add(1))
-            .cast_signed(),
-    );
-    _mm256_cmpgt_epi8(above, _mm256_add_epi8(half, shift))
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn equal(half: __m256i, byte: u8) -> __m256i {
-    _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()))
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn ascii(window: &[u8; WINDOW]) -> AsciiMasks {
-    let halves = halves(window);
-    let letters = mask(halves.map(|half| {
-        let lower = _mm256_or_si256(half, _mm256_set1_epi8(0x20));
-        between(lower, b'a', b'z')
-    }));
-    let digits = mask(halves.map(|half| between(half, b'0', b'9')));
-    let connectors = mask(halves.map(|half| equal(half, b'_')));
-    let both = halves.map(|half| _mm256_or_si256(equal(half, b'\''), equal(half, b'.')));
-    // ',' to '.' without '-', and ':' and ';', differ in few bits; three comparisons are as cheap.
-    let colon = mask(halves.map(|half| equal(half, b':')));
-    let comma = mask(halves.map(|half| _mm256_or_si256(equal(half, b','), equal(half, b';'))));
-    let both = mask(both);
-    let double_quote = mask(halves.map(|half| equal(half, b'"')));
-    let non_ascii = mask(halves);
-    let joins_letters = both | colon;
-    let joins_digits = both | comma;
-    let hard =
-        !(letters | digits | connectors | joins_letters | joins_digits | double_quote | non_ascii);
-    AsciiMasks {
-        letters,
-        digits,
-        connectors,
-        joins_letters,
-        joins_digits,
-        hard,
-        non_ascii,
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn wide(window: &[u8; WINDOW]) -> WideMasks {
-    let halves = halves(window);
-    WideMasks {
-        leads2: mask(halves.map(|half| between(half, 0xC2, 0xDF))),
-        leads3: mask(halves.map(|half| between(half, 0xE0, 0xEF))),
-        leads4: mask(halves.map(|half| between(half, 0xF0, 0xF4))),
-        continuations: mask(halves.map(|half| between(half, 0x80, 0xBF))),
+fn lower(window: &[u8; WINDOW], out: &mut [u8; WINDOW]) {
+    let block = load(window);
+    let upper = between(block, b'A', b'Z');
+    let (outs, _) = out.as_chunks_mut::<32>();
+    for ((half, upper), out) in block.into_iter().zip(upper).zip(outs) {
+        let bit = _mm256_and_si256(upper, _mm256_set1_epi8(0x20));
+        let lower = _mm256_or_si256(half, bit);
+        // SAFETY: 32 bytes can be written, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), lower) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::scalar::tests::assert_same_masks;
+    use crate::scan::means::tests::assert_right_masks;
 
     #[test]
-    fn masks_are_those_of_the_scalar_classifier() {
+    fn masks_are_right() {
         match Avx2::new() {
-            Some(avx2) => assert_same_masks(avx2),
+            Some(avx2) => assert_right_masks(avx2),
             None => println!("skipped: this CPU has no AVX2"),
         }
     }

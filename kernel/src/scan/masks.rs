@@ -1,11 +1,11 @@
-//! Owns the masks that 64 bytes are turned into, and the trait of what makes them.
+//! Owns the masks that 64 bytes are turned into.
 //!
-//! Does not know which instruction set makes them, nor what is done with them.
+//! Does not know what makes them, nor what is done with them.
 
 /// Bytes a window.
 pub(crate) const WINDOW: usize = 64;
 
-/// What a [`Classifier`] says of the ASCII bytes of a window, bit `i` for byte `i`.
+/// What the ASCII bytes of a window are to the rules of `unicode` mode, bit `i` for byte `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AsciiMasks {
     /// `A-Z a-z`
@@ -24,7 +24,7 @@ pub(crate) struct AsciiMasks {
     pub(crate) non_ascii: u64,
 }
 
-/// What a [`Classifier`] says of the other bytes of a window.
+/// What the other bytes of a window are to UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WideMasks {
     /// First bytes of well-formed sequences of two bytes: 0xC2 to 0xDF.
@@ -37,15 +37,15 @@ pub(crate) struct WideMasks {
     pub(crate) continuations: u64,
 }
 
-/// Makes the masks of a window. Each instruction set has one; all give the same masks.
-pub(crate) trait Classifier: Copy {
-    /// The masks of the ASCII bytes.
-    fn ascii(self, window: &[u8; WINDOW]) -> AsciiMasks;
-
-    /// The masks of the other bytes.
-    fn wide(self, window: &[u8; WINDOW]) -> WideMasks;
-
-    /// The bytes from the first to the last of `ends`, both at most 0x7F or both above; none if the
-    /// last is one below the first.
-    fn between(self, window: &[u8; WINDOW], ends: (u8, u8)) -> u64;
+/// What is white space in a window, bit `i` for byte `i`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Blanks {
+    /// White space that is ASCII: 0x09 to 0x0D, 0x1C to 0x20.
+    pub(crate) spaces: u64,
+    /// 0x80 and up.
+    pub(crate) non_ascii: u64,
+    /// Bytes with which white space that is not ASCII begins: 0xC2, 0xE1, 0xE2, 0xE3.
+    pub(crate) suspects: u64,
+    /// 0x00.
+    pub(crate) nuls: u64,
 }

@@ -6,7 +6,10 @@
 //! slot, 32 bytes:  word 0..8 | 8..16 | 16..24 (zeros after the end) | count (0: empty)
 //! slots:           2^k, the first by the top bits of the hash, then the next until the word or an empty one is met
 //! ```
-#![expect(unsafe_code, reason = "prefetch of a slot")]
+#![cfg_attr(
+    all(target_arch = "x86_64", not(miri)),
+    expect(unsafe_code, reason = "prefetch of a slot")
+)]
 
 use super::hash::Seed;
 use super::slots::Slots;

@@ -4,7 +4,7 @@
 //! are looked up, many of one lead byte at once where they are alike.
 
 use super::property::{Class, Property, Run, decode, of_three, of_two};
-use crate::scan::{AsciiMasks, Classifier, WINDOW};
+use crate::scan::{AsciiMasks, Means, WINDOW};
 
 /// The qualities of all bytes of a window.
 #[derive(Clone, Copy, Debug)]
@@ -159,11 +159,11 @@ impl Qualities {
     /// - `window`: begins with a first byte.
     #[inline(always)]
     pub(super) fn mixed(
-        classifier: impl Classifier,
+        means: impl Means,
         window: &[u8; WINDOW],
         ascii: AsciiMasks,
     ) -> Option<Self> {
-        let wide = classifier.wide(window);
+        let wide = means.wide(window);
         let (leads2, leads3, leads4) = (wide.leads2, wide.leads3, wide.leads4);
         let leads = leads2 | leads3 | leads4;
         let expected = leads << 1 | (leads3 | leads4) << 2 | leads4 << 3;
@@ -186,12 +186,12 @@ impl Qualities {
                 rest &= rest - 1;
                 continue;
             }
-            let alike = classifier.between(window, run.leads) & rest;
-            let in_run = classifier.between(window, run.seconds) >> 1 & alike;
+            let alike = means.range(window, run.leads) & rest;
+            let in_run = means.range(window, run.seconds) >> 1 & alike;
             let spread = |firsts: u64| firsts | firsts << 1 | (firsts & leads3) << 2;
             found.add(run.property, spread(in_run));
             if run.cased.0 <= run.cased.1 {
-                found.cased |= spread(classifier.between(window, run.cased) >> 1 & in_run);
+                found.cased |= spread(means.range(window, run.cased) >> 1 & in_run);
             }
             one_by_one |= alike & !in_run;
             rest &= !alike;

@@ -6,7 +6,7 @@
 use super::property::{Class, Property, decode};
 use super::segment::for_each_segment;
 use super::window::{Words, words};
-use crate::scan::{Classifier, Means, WINDOW, Work, by_best_means};
+use crate::scan::{Means, WINDOW, Work, by_best_means};
 
 /// How a word gets its lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +25,10 @@ pub enum Case {
 /// - Every word once; not always in the order of the text.
 /// - Cost: O(bytes) time, no allocation.
 #[inline(always)]
-pub(crate) fn scan<C: Classifier>(
-    classifier: C,
-    text: &[u8],
-    f: &mut impl FnMut(usize, usize, Case),
-) {
+pub(crate) fn scan(means: impl Means, text: &[u8], f: &mut impl FnMut(usize, usize, Case)) {
     let mut at = 0;
     while let Some(window) = text[at..].first_chunk::<WINDOW>() {
-        let Some(mut words) = words(classifier, window) else {
+        let Some(mut words) = words(means, window) else {
             let cut = cut_past(text, at);
             segment(text, at, cut, f);
             at = cut;
@@ -144,7 +140,7 @@ pub fn is_cut(text: &[u8], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::Scalar;
+    use crate::scan::Portable;
     use crate::words::conformance::{for_each_line, rows_of_pieces};
     use crate::words::reference;
     use proptest::prelude::*;
@@ -185,12 +181,12 @@ mod tests {
     fn scanned(text: &[u8]) -> Vec<(&[u8], Case)> {
         let (mut spans, mut scalar_spans) = (Vec::new(), Vec::new());
         for_each_span(text, &mut |start, end, case| spans.push((start, end, case)));
-        scan(Scalar, text, &mut |start, end, case| {
+        scan(Portable, text, &mut |start, end, case| {
             scalar_spans.push((start, end, case));
         });
         assert!(
             spans == scalar_spans,
-            "one of the classifiers errs on {text:02X?}"
+            "one of the means errs on {text:02X?}"
         );
         spans.sort_unstable_by_key(|&(start, ..)| start);
         spans

@@ -1,7 +1,7 @@
 //! Owns the words of a 64-byte window in `unicode` mode, found by algebra on bit masks.
 //!
 //! Does not walk over a text (see [`super::unicode`]) nor load bytes into registers: a
-//! [`Classifier`] makes the masks. What the masks cannot tell goes to [`super::segment`].
+//! [`Means`] makes the masks. What the masks cannot tell goes to [`super::segment`].
 //!
 //! # Why a window needs no memory
 //!
@@ -29,7 +29,7 @@
 //! state machine.
 
 use super::quality::Qualities;
-use crate::scan::{Classifier, WINDOW};
+use crate::scan::{Means, WINDOW};
 
 /// The words of a window up to its last cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,12 +121,12 @@ fn between(joins: [u64; 3], sides: u64) -> u64 {
 ///
 /// - `window`: begins at a cut.
 #[inline(always)]
-pub(crate) fn words(classifier: impl Classifier, window: &[u8; WINDOW]) -> Option<Words> {
-    let ascii = classifier.ascii(window);
+pub(crate) fn words(means: impl Means, window: &[u8; WINDOW]) -> Option<Words> {
+    let ascii = means.ascii(window);
     if ascii.non_ascii == 0 {
         Qualities::ascii(ascii).words()
     } else {
-        Qualities::mixed(classifier, window, ascii)?.words()
+        Qualities::mixed(means, window, ascii)?.words()
     }
 }
 

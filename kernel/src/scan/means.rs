@@ -1,0 +1,253 @@
+//! Owns what an instruction set has to offer: a few operations on 64 bytes at once, and out of them
+//! the masks of all modes.
+//!
+//! Does not know any instruction set, nor what is done with the masks.
+
+use super::masks::{AsciiMasks, Blanks, WINDOW, WideMasks};
+
+/// Operations on the 64 bytes of a window. Each instruction set has a few lines of its own; all that
+/// is made of them is the same for all.
+pub(crate) trait Means: Copy {
+    /// The bytes of a window.
+    type Block: Copy;
+    /// Yes or no for each byte.
+    type Flags: Copy;
+
+    /// The bytes of `window`.
+    fn load(self, window: &[u8; WINDOW]) -> Self::Block;
+
+    /// The bytes equal to `byte`.
+    fn equal(self, block: Self::Block, byte: u8) -> Self::Flags;
+
+    /// The bytes from `first` to `last`, both below 0x80 or neither; none if the last is one below
+    /// the first.
+    fn between(self, block: Self::Block, first: u8, last: u8) -> Self::Flags;
+
+    /// The bytes from 0x80 on.
+    fn non_ascii(self, block: Self::Block) -> Self::Flags;
+
+    /// The bytes with 0x20 set.
+    fn with_case_bit(self, block: Self::Block) -> Self::Block;
+
+    /// Yes where either says so.
+    fn either(self, one: Self::Flags, other: Self::Flags) -> Self::Flags;
+
+    /// Bit `i` is what byte `i` has.
+    fn mask(self, flags: Self::Flags) -> u64;
+
+    /// Copies the window with its ASCII letters in lower case.
+    fn lower(self, window: &[u8; WINDOW], out: &mut [u8; WINDOW]);
+
+    /// `A-Z a-z`.
+    #[inline(always)]
+    fn letters(self, window: &[u8; WINDOW]) -> u64 {
+        let block = self.with_case_bit(self.load(window));
+        self.mask(self.between(block, b'a', b'z'))
+    }
+
+    /// The bytes from the first to the last of `ends`, as [`between`](Self::between).
+    #[inline(always)]
+    fn range(self, window: &[u8; WINDOW], (first, last): (u8, u8)) -> u64 {
+        self.mask(self.between(self.load(window), first, last))
+    }
+
+    /// What is white space.
+    #[inline(always)]
+    fn blanks(self, window: &[u8; WINDOW]) -> Blanks {
+        let block = self.load(window);
+        let non_ascii = self.mask(self.non_ascii(block));
+        let mut suspects = 0;
+        if non_ascii != 0 {
+            let three = self.between(block, 0xE1, 0xE3);
+            suspects = self.mask(self.either(self.equal(block, 0xC2), three));
+        }
+        let spaces = self.either(
+            self.between(block, 0x09, 0x0D),
+            self.between(block, 0x1C, 0x20),
+        );
+        Blanks {
+            spaces: self.mask(spaces),
+            non_ascii,
+            suspects,
+            nuls: self.mask(self.equal(block, 0)),
+        }
+    }
+
+    /// What the ASCII bytes are to the rules of `unicode` mode.
+    #[inline(always)]
+    fn ascii(self, window: &[u8; WINDOW]) -> AsciiMasks {
+        let block = self.load(window);
+        let equal = |byte| self.equal(block, byte);
+        let letters = self.mask(self.between(self.with_case_bit(block), b'a', b'z'));
+        let digits = self.mask(self.between(block, b'0', b'9'));
+        let connectors = self.mask(equal(b'_'));
+        let both = self.mask(self.either(equal(b'\''), equal(b'.')));
+        let colons = self.mask(equal(b':'));
+        let commas = self.mask(self.either(equal(b','), equal(b';')));
+        let double_quotes = self.mask(equal(b'"'));
+        let non_ascii = self.mask(self.non_ascii(block));
+        let soft = both | colons | commas | double_quotes;
+        AsciiMasks {
+            letters,
+            digits,
+            connectors,
+            joins_letters: both | colons,
+            joins_digits: both | commas,
+            hard: !(letters | digits | connectors | soft | non_ascii),
+            non_ascii,
+        }
+    }
+
+    /// What the other bytes are to UTF-8.
+    #[inline(always)]
+    fn wide(self, window: &[u8; WINDOW]) -> WideMasks {
+        let block = self.load(window);
+        WideMasks {
+            leads2: self.mask(self.between(block, 0xC2, 0xDF)),
+            leads3: self.mask(self.between(block, 0xE0, 0xEF)),
+            leads4: self.mask(self.between(block, 0xF0, 0xF4)),
+            continuations: self.mask(self.between(block, 0x80, 0xBF)),
+        }
+    }
+}
+
+/// Work that is compiled for each instruction set.
+pub(crate) trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does it. Implementations are `#[inline(always)]`: else they are not compiled for the set.
+    fn run(self, means: impl Means) -> Self::Output;
+}
+
+/// Does `work` by the best means of this CPU.
+pub(crate) fn by_best_means<W: Work>(work: W) -> W::Output {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        if let Some(avx2) = super::avx2::Avx2::new() {
+            return avx2.run(work);
+        }
+        work.run(super::sse2::Sse2)
+    }
+    #[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
+    {
+        work.run(super::neon::Neon)
+    }
+    #[cfg(not(all(
+        any(
+            target_arch = "x86_64",
+            all(target_arch = "aarch64", target_endian = "little")
+        ),
+        not(miri)
+    )))]
+    {
+        work.run(super::portable::Portable)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::settings::WordMode;
+    use crate::words::{Class, for_each_word, property};
+
+    /// Judges `means` by the definitions, on every byte at every place and on mixed windows.
+    pub(crate) fn assert_right_masks(means: impl Means) {
+        let mut windows = Vec::new();
+        for byte in (0..=u8::MAX).step_by(if cfg!(miri) { 37 } else { 1 }) {
+            windows.push([byte; WINDOW]);
+            for place in (0..WINDOW).step_by(if cfg!(miri) { 13 } else { 1 }) {
+                let mut window = [b'x'; WINDOW];
+                window[place] = byte;
+                windows.push(window);
+            }
+            let mixed = |place| byte.wrapping_mul(2).wrapping_add(place).wrapping_mul(37);
+            windows.push(std::array::from_fn(|place| {
+                u8::try_from(place).map(mixed).unwrap()
+            }));
+        }
+        for window in windows {
+            assert_right_ascii(means, &window);
+            assert_right_rest(means, &window);
+        }
+    }
+
+    fn expected(window: &[u8; WINDOW], holds: impl Fn(u8) -> bool) -> u64 {
+        (0..WINDOW).fold(0, |mask, at| mask | u64::from(holds(window[at])) << at)
+    }
+
+    /// The masks for `unicode` mode, by the classes of the Unicode tables.
+    fn assert_right_ascii(means: impl Means, window: &[u8; WINDOW]) {
+        let has = |classes: &[Class]| {
+            expected(window, |byte| {
+                byte.is_ascii() && classes.contains(&property(u32::from(byte)).class())
+            })
+        };
+        let both = has(&[Class::SingleQuote, Class::MidNumLet]);
+        let masks = AsciiMasks {
+            letters: has(&[Class::Letter]),
+            digits: has(&[Class::Numeric]),
+            connectors: has(&[Class::ExtendNumLet]),
+            joins_letters: both | has(&[Class::MidLetter]),
+            joins_digits: both | has(&[Class::MidNum]),
+            hard: has(&[
+                Class::Cr,
+                Class::Lf,
+                Class::Newline,
+                Class::Other,
+                Class::Space,
+            ]),
+            non_ascii: expected(window, |byte| !byte.is_ascii()),
+        };
+        assert_eq!(means.ascii(window), masks, "{window:02X?}");
+    }
+
+    fn assert_right_rest(means: impl Means, window: &[u8; WINDOW]) {
+        let expected = |holds: fn(u8) -> bool| expected(window, holds);
+        let wide = WideMasks {
+            leads2: expected(|byte| matches!(byte, 0xC2..=0xDF)),
+            leads3: expected(|byte| matches!(byte, 0xE0..=0xEF)),
+            leads4: expected(|byte| matches!(byte, 0xF0..=0xF4)),
+            continuations: expected(|byte| matches!(byte, 0x80..=0xBF)),
+        };
+        assert_eq!(means.wide(window), wide, "{window:02X?}");
+        assert_eq!(
+            means.letters(window),
+            expected(|byte| byte.is_ascii_alphabetic())
+        );
+        let blanks = Blanks {
+            spaces: expected(|byte| matches!(byte, 9..=13 | 28..=32)),
+            non_ascii: expected(|byte| !byte.is_ascii()),
+            suspects: expected(|byte| matches!(byte, 0xC2 | 0xE1..=0xE3)),
+            nuls: expected(|byte| byte == 0),
+        };
+        assert_eq!(means.blanks(window), blanks, "{window:02X?}");
+        let mut lower = [0; WINDOW];
+        means.lower(window, &mut lower);
+        assert_eq!(lower, window.map(|byte| byte.to_ascii_lowercase()));
+        let first = window[17];
+        for last in [first | 0x7F, first, first.saturating_sub(1)] {
+            let in_range = (0..WINDOW)
+                .filter(|&at| (first..=last).contains(&window[at]))
+                .fold(0, |mask, at| mask | 1_u64 << at);
+            assert_eq!(
+                means.range(window, (first, last)),
+                in_range,
+                "{first} {window:02X?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_white_space_begins_with_a_space_or_a_suspect() {
+        for c in ('\0'..=char::MAX).step_by(if cfg!(miri) { 997 } else { 1 }) {
+            let mut bytes = [0; 4];
+            let text = c.encode_utf8(&mut bytes).as_bytes();
+            let mut words = 0;
+            for_each_word(WordMode::Whitespace, text, &mut |_| words += 1);
+            if words == 0 {
+                assert!(matches!(text[0], 9..=13 | 28..=32 | 0xC2 | 0xE1..=0xE3));
+            }
+        }
+    }
+}
