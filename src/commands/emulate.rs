@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::emulator::{Log, Options, Service, StartError};
+use crate::emulator::{Fault, Log, Options, Service, StartError};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::secret::Secret;
@@ -37,6 +37,9 @@ pub struct EmulateArgs {
     /// Directory in which the service makes its own for nodes and blobs
     #[arg(long, value_name = "DIR")]
     pub node_root: Option<PathBuf>,
+    /// JSON file with a list of faults, as `POST /faults` of the control endpoint takes them one by one
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
     /// Print the settings that `az`, the SDKs and `fanout` read, as shell exports, after the ready line
     #[arg(long)]
     pub env: bool,
@@ -60,6 +63,10 @@ pub(crate) async fn emulate(args: EmulateArgs) -> Result<Exit, Failure> {
         Some(path) => read_keys(path).map_err(|error| Failure::new(Exit::Usage, error))?,
         None => (None, None),
     };
+    let faults = match &args.faults {
+        Some(path) => read_faults(path).map_err(|error| Failure::new(Exit::Usage, error))?,
+        None => Vec::new(),
+    };
     let options = Options {
         batch_port: args.batch_port,
         blob_port: args.blob_port,
@@ -69,6 +76,7 @@ pub(crate) async fn emulate(args: EmulateArgs) -> Result<Exit, Failure> {
         blob_account: args.storage_account,
         blob_key,
         node_root: args.node_root,
+        faults,
         log: if args.quiet { Log::Off } else { Log::Stderr },
     };
     let service = Service::start(options).await.map_err(|error| {
@@ -123,4 +131,10 @@ fn read_keys(path: &std::path::Path) -> anyhow::Result<(Option<Secret>, Option<S
         )
     })?;
     Ok((keys.batch.map(Secret::new), keys.storage.map(Secret::new)))
+}
+
+fn read_faults(path: &std::path::Path) -> anyhow::Result<Vec<Fault>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("read the faults in `{}`", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("read the faults in `{}`", path.display()))
 }

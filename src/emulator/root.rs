@@ -6,6 +6,8 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::orphan::write_record;
+
 /// What every root's name starts with.
 pub(crate) const PREFIX: &str = "fanout-emulator-";
 
@@ -56,6 +58,7 @@ impl Root {
             .and_then(|()| create(&path.join("blobs")))
             .and_then(|()| create(&path.join("nodes")))
             .and_then(|()| path.canonicalize())
+            .and_then(|path| write_record(&path).map(|()| path))
             .map(|path| Self {
                 path,
                 removed: false,

@@ -12,7 +12,11 @@ use tokio::task::JoinHandle;
 
 use super::batch::Batch;
 use super::blob::Blob;
+use super::control::ControlPanel;
+use super::faults::{Fault, Faults, Target};
+use super::harm::Harmed;
 use super::log::Log;
+use super::orphan::remove_orphans;
 use super::root::{Root, RootError};
 use super::server;
 use super::signature::Key;
@@ -38,6 +42,8 @@ pub struct Options {
     pub blob_key: Option<Secret>,
     /// Directory in which the service makes its own, for nodes and blobs; the system's for temporary files if absent.
     pub node_root: Option<PathBuf>,
+    /// Faults from the start on.
+    pub faults: Vec<Fault>,
     /// Where log lines go.
     pub log: Log,
 }
@@ -53,6 +59,7 @@ impl Default for Options {
             blob_account: "fanoutstorage".to_owned(),
             blob_key: None,
             node_root: None,
+            faults: Vec::new(),
             log: Log::Off,
         }
     }
@@ -194,42 +201,50 @@ impl Service {
         let blob_hmac = decode(&blob_key, "Blob")?;
         let (batch_listener, batch_address) = bind("Batch", options.batch_port).await?;
         let (blob_listener, blob_address) = bind("Blob", options.blob_port).await?;
+        let (control_listener, control_address) = bind("control", options.control_port).await?;
         let parent = options.node_root.clone().unwrap_or_else(std::env::temp_dir);
+        for line in remove_orphans(&parent) {
+            options.log.line(&line);
+        }
         let root = Root::create(&parent)?;
         let (stop, stopped) = watch::channel(false);
-        let ready = Ready {
-            batch: Endpoint {
-                endpoint: format!("http://{batch_address}"),
-                account: options.batch_account.clone(),
-                key: batch_key,
-            },
-            blob: Endpoint {
-                endpoint: format!("http://{blob_address}/{}", options.blob_account),
-                account: options.blob_account.clone(),
-                key: blob_key,
-            },
-            control: Control {
-                url: String::new(),
-                token: Secret::new(format!("{:032x}", rand::random::<u128>())),
-            },
-            pid: std::process::id(),
-        };
-        let blob = Arc::new(Blob::new(
+        let ready = announce(
+            &options,
+            [batch_address, blob_address, control_address],
+            (batch_key, blob_key),
+        );
+        let faults = Arc::new(Faults::default());
+        options
+            .faults
+            .into_iter()
+            .for_each(|fault| faults.add(fault));
+        let (blobs, nodes) = (root.path().join("blobs"), root.path().join("nodes"));
+        let blob = Blob::new(
             &ready.blob,
             blob_hmac,
-            root.path().join("blobs"),
+            blobs,
+            Arc::clone(&faults),
             options.log,
-        ));
+        );
         let batch = Batch::start(
             &ready.batch,
             batch_hmac,
-            root.path().join("nodes"),
+            nodes,
+            Arc::clone(&faults),
             options.log,
         )
         .map_err(StartError::Client)?;
+        let panel = ControlPanel {
+            faults: Arc::clone(&faults),
+            batch: Arc::clone(&batch),
+            token: ready.control.token.clone(),
+        };
+        let harmed_batch = Harmed::new(&batch, &faults, Target::Batch);
+        let harmed_blob = Harmed::new(&Arc::new(blob), &faults, Target::Blob);
         let servers = vec![
-            server::serve(batch_listener, Arc::clone(&batch), stopped.clone()),
-            server::serve(blob_listener, blob, stopped),
+            server::serve(batch_listener, Arc::new(harmed_batch), stopped.clone()),
+            server::serve(blob_listener, Arc::new(harmed_blob), stopped.clone()),
+            server::serve(control_listener, Arc::new(panel), stopped),
         ];
         Ok(Self {
             ready,
@@ -286,4 +301,29 @@ async fn bind(
             }
         }
     })
+}
+
+/// What the service tells its clients: addresses and keys of Batch, Blob and control.
+fn announce(
+    options: &Options,
+    [batch_address, blob_address, control_address]: [SocketAddr; 3],
+    (batch_key, blob_key): (Secret, Secret),
+) -> Ready {
+    Ready {
+        batch: Endpoint {
+            endpoint: format!("http://{batch_address}"),
+            account: options.batch_account.clone(),
+            key: batch_key,
+        },
+        blob: Endpoint {
+            endpoint: format!("http://{blob_address}/{}", options.blob_account),
+            account: options.blob_account.clone(),
+            key: blob_key,
+        },
+        control: Control {
+            url: format!("http://{control_address}"),
+            token: Secret::new(format!("{:032x}", rand::random::<u128>())),
+        },
+        pid: std::process::id(),
+    }
 }

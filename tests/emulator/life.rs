@@ -1,7 +1,10 @@
 //! Beginning and end of nodes, jobs and the service: nothing may stay.
 
 use crate::client::{Rig, gone};
+use fanout::emulator::{Endpoint, Options, Service};
+use fanout::secret::Secret;
 use serde_json::{Value, json};
+use tokio::io::AsyncBufReadExt as _;
 
 /// Starts a task that tells its process id and then waits for ever; the id.
 async fn endless(rig: &Rig, job: &str, task: &str) -> String {
@@ -246,4 +249,62 @@ async fn a_dropped_service_leaves_nothing() {
             .count(),
         0
     );
+}
+
+#[tokio::test]
+async fn what_a_killed_service_left_goes_at_the_next_start() {
+    let rig = Rig::start().await;
+    let mut killed = tokio::process::Command::new(env!("CARGO_BIN_EXE_fanout"))
+        .args(["emulate", "--quiet", "--node-root"])
+        .arg(rig.directory.path())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("fanout");
+    let mut lines = tokio::io::BufReader::new(killed.stdout.take().expect("piped")).lines();
+    let ready: Value =
+        serde_json::from_str(&lines.next_line().await.expect("line").expect("ready"))
+            .expect("JSON");
+    let text = |name: &str| ready["batch"][name].as_str().expect("text").to_owned();
+    let endpoint = Endpoint {
+        endpoint: text("endpoint"),
+        account: text("account"),
+        key: Secret::new(text("key")),
+    };
+    let pid_file = rig.directory.path().join("pid");
+    let command = format!(
+        "/bin/sh -c 'echo $$ > {}; exec sleep 600'",
+        pid_file.display()
+    );
+    let pool = json!({
+        "id": "p",
+        "vmSize": "standard_d2s_v5",
+        "targetDedicatedNodes": 1,
+        "virtualMachineConfiguration": {
+            "imageReference": {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server"},
+            "nodeAgentSKUId": "batch.node.ubuntu 24.04",
+        },
+        "startTask": {"commandLine": command},
+    });
+    assert_eq!(
+        rig.batch_with(&endpoint, "POST", "/pools", Some(pool), &[])
+            .await
+            .status,
+        201
+    );
+    let mut pid = String::new();
+    while !pid.ends_with('\n') {
+        fanout::clock::sleep(std::time::Duration::from_millis(10)).await;
+        pid = std::fs::read_to_string(&pid_file).unwrap_or_default();
+    }
+    killed.kill().await.expect("killed");
+    let options = Options {
+        node_root: Some(rig.directory.path().to_owned()),
+        ..Options::default()
+    };
+    let next = Service::start(options).await.expect("service");
+    gone(&pid).await;
+    next.shutdown().await.expect("clean end");
+    std::fs::remove_file(pid_file).expect("file");
+    rig.stop().await;
 }

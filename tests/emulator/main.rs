@@ -7,6 +7,7 @@
 
 mod blobs;
 mod client;
+mod faults;
 mod life;
 mod requests;
 mod rules;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::ending::Deallocation;
+use super::harm::unusable;
 use super::node::{Node, NodeState};
 use super::object::{Put as _, child, flag, int};
 use super::pool::Allocation;
@@ -63,7 +64,20 @@ impl Batch {
             leaving.extend(nodes.iter().take(count).map(|node| node.id.clone()));
         }
         let (batch, key, number) = (Arc::clone(self), key.clone(), pool.number);
+        let error = self.resize_fault();
         self.spawn(async move {
+            if let Some(error) = error {
+                let mut state = batch.lock();
+                if let Some(pool) = state
+                    .pools
+                    .get_mut(&key)
+                    .filter(|pool| pool.number == number)
+                {
+                    pool.resize_errors = vec![error];
+                    pool.set_allocation(Allocation::Steady, crate::clock::now());
+                }
+                return;
+            }
             batch.add_nodes(&key, number);
             if !leaving.is_empty() {
                 batch.remove_nodes(&key, leaving, option).await;
@@ -110,13 +124,19 @@ impl Batch {
     }
 
     /// Takes a node from creating to idle, or to where it fails.
-    async fn boot(self: &Arc<Self>, place: &Place, stop: Cancel) {
+    pub(super) async fn boot(self: &Arc<Self>, place: &Place, stop: Cancel) {
         let Some(root) = self.lock().node_at(place).map(|node| node.root.clone()) else {
             return;
         };
         if let Err(error) = make_directories(&root) {
             self.set_node_state(place, NodeState::Unusable, |node| {
-                node.errors = vec![json!({"code": "NodeUnusable", "message": error.to_string()})];
+                node.errors = unusable(&error.to_string());
+            });
+            return;
+        }
+        if self.boot_fault() {
+            self.set_node_state(place, NodeState::Unusable, |node| {
+                node.errors = unusable("The node was made unusable");
             });
             return;
         }
@@ -170,7 +190,10 @@ impl Batch {
                 .put("retryCount", retries)
                 .put_time("lastRetryTime", retried);
             let spec = self.start_task_spec(place, task, &info)?;
-            let outcome = self.agent.run(&spec, stop.clone()).await?;
+            let outcome = match self.start_task_fault() {
+                Some(outcome) => outcome,
+                None => self.agent.run(&spec, stop.clone()).await?,
+            };
             info.put("state", "completed")
                 .put_time("endTime", Some(crate::clock::now()))
                 .put_some("exitCode", outcome.exit_code);

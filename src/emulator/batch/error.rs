@@ -20,13 +20,12 @@ pub(super) struct BatchError {
     pub(super) code: &'static str,
     message: String,
     values: Vec<(&'static str, String)>,
-    retry_after_seconds: Option<u64>,
 }
 
 impl BatchError {
     /// The error that `code` always stands for.
     pub(super) fn of(code: &'static str) -> Self {
-        let (status, message) = STANDARD.iter().find(|(known, ..)| *known == code).map_or(
+        let (status, message) = MESSAGES.iter().find(|(known, ..)| *known == code).map_or(
             (400, "One of the request inputs is not valid."),
             |(_, status, message)| (*status, *message),
         );
@@ -35,7 +34,6 @@ impl BatchError {
             code,
             message: message.to_owned(),
             values: Vec::new(),
-            retry_after_seconds: None,
         }
     }
 
@@ -119,11 +117,6 @@ impl BatchError {
                 .headers_mut()
                 .insert("content-type", HeaderValue::from_static(MEDIA_TYPE));
         }
-        if let Some(seconds) = self.retry_after_seconds {
-            answer
-                .headers_mut()
-                .insert("retry-after", HeaderValue::from(seconds));
-        }
         answer
     }
 }
@@ -131,7 +124,7 @@ impl BatchError {
 /// Codes with their status and text.
 ///
 /// Source: "Batch status and error codes" of the Batch REST reference.
-const STANDARD: &[(&str, u16, &str)] = &[
+pub(super) const MESSAGES: &[(&str, u16, &str)] = &[
     (
         "AuthenticationFailed",
         403,

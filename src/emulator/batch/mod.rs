@@ -13,6 +13,7 @@ mod duration;
 mod ending;
 mod error;
 mod files;
+mod harm;
 mod images;
 mod job;
 mod jobs;
@@ -34,4 +35,5 @@ mod state;
 mod task;
 mod tasks;
 
+pub(super) use harm::NodeHarm;
 pub(super) use service::Batch;

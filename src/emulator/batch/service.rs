@@ -19,6 +19,7 @@ use super::error::{BatchError, MEDIA_TYPE};
 use super::schema::{Dialect, Object};
 use super::state::State;
 use crate::emulator::call::Call;
+use crate::emulator::faults::Faults;
 use crate::emulator::log::Log;
 use crate::emulator::node::{Agent, kill_by_root};
 use crate::emulator::server::{Answer, Cut, Handler, empty};
@@ -45,6 +46,7 @@ pub(in crate::emulator) struct Batch {
     /// Wakes those that wait for runs to end.
     pub(super) changed: Notify,
     works: Mutex<JoinSet<()>>,
+    pub(super) faults: Arc<Faults>,
     log: Log,
 }
 
@@ -65,6 +67,7 @@ impl Batch {
         endpoint: &Endpoint,
         key: Key,
         directory: PathBuf,
+        faults: Arc<Faults>,
         log: Log,
     ) -> Result<Arc<Self>, reqwest::Error> {
         Ok(Arc::new(Self {
@@ -76,6 +79,7 @@ impl Batch {
             state: Mutex::new(State::default()),
             changed: Notify::new(),
             works: Mutex::new(JoinSet::new()),
+            faults,
             log,
         }))
     }
@@ -155,7 +159,7 @@ impl Batch {
             .or_else(|| call.header("date"))
             .unwrap_or_default();
         let off =
-            parse_http_date(date).map(|date| (crate::clock::now() - date).whole_seconds().abs());
+            parse_http_date(date).map(|date| (self.faults.now() - date).whole_seconds().abs());
         if off.is_none_or(|off| off > CLOCK_WINDOW_SECONDS) {
             return Err(BatchError::unauthenticated(format!(
                 "The Date header in the request is incorrect: '{date}'."
@@ -200,7 +204,7 @@ impl Handler for Batch {
 }
 
 /// Adds the headers that every answer has.
-fn finish(answer: &mut Answer, call: &Call) {
+pub(super) fn finish(answer: &mut Answer, call: &Call) {
     let wants_id = call
         .header("return-client-request-id")
         .is_some_and(|text| text.eq_ignore_ascii_case("true"));

@@ -86,7 +86,10 @@ impl Batch {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned();
-        let added = read_task(task, order.dialect).and_then(|body| insert_task(state, job, body));
+        let added = self
+            .item_fault()
+            .map_or_else(|| read_task(task, order.dialect), Err)
+            .and_then(|body| insert_task(state, job, body));
         match added {
             Ok(stamp) => json!({
                 // A quirk of the real service: not the casing of its own description.

@@ -2,6 +2,8 @@
 //!
 //! It does not carry out operations. Anonymous and Entra ID requests are refused.
 
+use time::OffsetDateTime;
+
 use super::error::BlobError;
 use super::policy::Policy;
 use super::sas::{self, Grant, Scope};
@@ -36,6 +38,7 @@ impl Caller {
     /// `NoAuthenticationInformation`, `AuthenticationFailed`, or what [`sas::verify`] says.
     pub(super) fn of(
         call: &Call,
+        now: OffsetDateTime,
         key: &Key,
         account: &str,
         container: Option<&str>,
@@ -44,7 +47,8 @@ impl Caller {
     ) -> Result<Self, BlobError> {
         let Some(authorization) = call.header("authorization") else {
             if call.query("sig").is_some() {
-                return sas::verify(call, key, account, container, blob, policies).map(Self::Guest);
+                return sas::verify(call, now, key, account, container, blob, policies)
+                    .map(Self::Guest);
             }
             return Err(BlobError::of("NoAuthenticationInformation"));
         };
@@ -52,7 +56,7 @@ impl Caller {
             let scheme = authorization.split(' ').next().unwrap_or_default();
             return Err(BlobError::missing(format!("authentication by `{scheme}`")));
         };
-        check_date(call)?;
+        check_date(call, now)?;
         let (name, signature) = credential.split_once(':').unwrap_or_default();
         let text = blob_text(call, account);
         if name == account && key.verifies(&text, signature) {
@@ -109,14 +113,14 @@ impl Caller {
     }
 }
 
-fn check_date(call: &Call) -> Result<(), BlobError> {
+fn check_date(call: &Call, now: OffsetDateTime) -> Result<(), BlobError> {
     let text = call
         .header("x-ms-date")
         .or_else(|| call.header("date"))
         .ok_or_else(|| BlobError::unauthenticated("Request date header not specified"))?;
     let date = parse_http_date(text)
         .ok_or_else(|| BlobError::unauthenticated(format!("Request date is not valid: {text}")))?;
-    let off = (crate::clock::now() - date).whole_seconds().abs();
+    let off = (now - date).whole_seconds().abs();
     if off > CLOCK_WINDOW_SECONDS {
         return Err(BlobError::unauthenticated(format!(
             "Request date header too old or too new: '{text}'"

@@ -35,6 +35,18 @@ impl BlobError {
         Self::new(status, code, message)
     }
 
+    /// The error `code` with `status`; an unknown code is an internal error.
+    pub(super) fn named(code: &str, status: u16) -> Self {
+        let known = STANDARD
+            .iter()
+            .find(|(known, ..)| *known == code)
+            .map_or("InternalError", |(known, ..)| known);
+        Self {
+            status,
+            ..Self::of(known)
+        }
+    }
+
     /// 501: `what` is not offered here.
     pub(super) fn missing(what: impl std::fmt::Display) -> Self {
         Self::new(
@@ -139,6 +151,17 @@ fn format_element(name: &str, value: &str) -> String {
 ///
 /// Source: "Common REST API error codes" and "Blob Storage error codes" of the storage REST reference.
 const STANDARD: &[(&str, u16, &str)] = &[
+    (
+        "InternalError",
+        500,
+        "Server encountered an internal error. Please try again after some time.",
+    ),
+    ("ServerBusy", 503, "Server busy. Please try again later."),
+    (
+        "OperationTimedOut",
+        500,
+        "The operation could not be completed within the permitted time.",
+    ),
     (
         "AuthenticationFailed",
         403,

@@ -14,6 +14,8 @@ use super::access::{Caller, Level};
 use super::error::BlobError;
 use super::store::{Store, container};
 use crate::emulator::call::{Call, decode};
+use crate::emulator::faults::Faults;
+use crate::emulator::harm::Refuse;
 use crate::emulator::log::Log;
 use crate::emulator::server::{Answer, Cut, Handler, empty, full};
 use crate::emulator::service::Endpoint;
@@ -29,6 +31,7 @@ pub(in crate::emulator) struct Blob {
     pub(super) endpoint: String,
     pub(super) key: Key,
     pub(super) store: Store,
+    pub(super) faults: Arc<Faults>,
     log: Log,
 }
 
@@ -45,6 +48,7 @@ impl Blob {
         endpoint: &Endpoint,
         key: Key,
         directory: PathBuf,
+        faults: Arc<Faults>,
         log: Log,
     ) -> Self {
         Self {
@@ -52,6 +56,7 @@ impl Blob {
             endpoint: endpoint.endpoint.clone(),
             key,
             store: Store::new(directory),
+            faults,
             log,
         }
     }
@@ -70,6 +75,7 @@ impl Blob {
             .unwrap_or_default();
         let caller = Caller::of(
             call,
+            self.faults.now(),
             &self.key,
             &self.account,
             target.container.as_deref(),
@@ -234,6 +240,18 @@ impl Handler for Blob {
             answer.status().as_u16()
         ));
         Ok(answer)
+    }
+}
+
+impl Refuse for Blob {
+    fn refuse(&self, call: &Call, status: u16, code: &str) -> Answer {
+        let mut answer = BlobError::named(code, status).answer(call);
+        finish(&mut answer, call);
+        self.log.line(&format!(
+            "blob {} {} {status} {code} by fault",
+            call.method, call.path
+        ));
+        answer
     }
 }
 

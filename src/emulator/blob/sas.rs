@@ -44,6 +44,7 @@ pub(super) enum Scope {
 /// protocol or address; 501 for kinds that are not offered.
 pub(super) fn verify(
     call: &Call,
+    now: OffsetDateTime,
     key: &Key,
     account: &str,
     container: Option<&str>,
@@ -79,7 +80,7 @@ pub(super) fn verify(
         ("", Some(stored)) => stored.clone(),
         (given, _) => given.to_owned(),
     };
-    check_times(call, policy)?;
+    check_times(call, now, policy)?;
     check_network(call)?;
     let permissions = one_of("sp", policy.and_then(|policy| policy.permissions.as_ref()));
     if permissions.is_empty() {
@@ -194,8 +195,7 @@ fn stored_policy<'a>(call: &Call, policies: &'a [Policy]) -> Result<Option<&'a P
     }
 }
 
-fn check_times(call: &Call, policy: Option<&Policy>) -> Result<(), BlobError> {
-    let now = crate::clock::now();
+fn check_times(call: &Call, now: OffsetDateTime, policy: Option<&Policy>) -> Result<(), BlobError> {
     let time = |name: &str, stored: Option<OffsetDateTime>| match field(call, name) {
         "" => Ok(stored),
         text => parse_iso(text).map(Some).ok_or_else(|| {
@@ -272,8 +272,16 @@ mod tests {
     }
 
     fn verified(query: &str) -> Result<Grant, &'static str> {
-        verify(&call(query), &key(), "acct", Some("c"), Some("d/a b"), &[])
-            .map_err(|error| error.code)
+        verify(
+            &call(query),
+            crate::clock::now(),
+            &key(),
+            "acct",
+            Some("c"),
+            Some("d/a b"),
+            &[],
+        )
+        .map_err(|error| error.code)
     }
 
     const VALID: &str = "sv=2021-12-02&sp=r&se=2199-01-01T00%3A00%3A00Z&sr=b";

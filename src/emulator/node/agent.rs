@@ -95,6 +95,20 @@ impl Failure {
         self
     }
 
+    /// The failure of a process by its exit code.
+    pub(in crate::emulator) fn exit() -> Self {
+        Self::new(
+            Stage::Exit,
+            "FailureExitCode",
+            "The task exited with an exit code representing a failure",
+        )
+        .with(
+            "Message",
+            "The task process exited with an unexpected exit code",
+        )
+        .with("AdditionalErrorCode", "FailureExitCode")
+    }
+
     /// The failure of a task that was ended by a request.
     pub(in crate::emulator) fn ended() -> Self {
         Self::new(Stage::Ended, "TaskEnded", "Task was ended by user request")
@@ -145,18 +159,7 @@ impl Agent {
             Ok(exit_code) => exit_code,
             Err(outcome) => return outcome,
         };
-        let mut failure = (exit_code != 0).then(|| {
-            Failure::new(
-                Stage::Exit,
-                "FailureExitCode",
-                "The task exited with an exit code representing a failure",
-            )
-            .with(
-                "Message",
-                "The task process exited with an unexpected exit code",
-            )
-            .with("AdditionalErrorCode", "FailureExitCode")
-        });
+        let mut failure = (exit_code != 0).then(Failure::exit);
         if exit_code == 0 || !spec.is_retried {
             let uploaded = upload(&self.client, spec, exit_code == 0).await;
             failure = failure.or(uploaded.err());

@@ -1,0 +1,200 @@
+//! Faults inside the Batch service: nodes that are lost, resizes that fail, start tasks that fail, items that are refused.
+//!
+//! When they happen is up to `emulator::faults`; requests are harmed in `emulator::harm`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::{BatchError, MESSAGES};
+use super::node::NodeState;
+use super::schema::Object;
+use super::service::{Batch, finish};
+use super::state::{Id, Place, State};
+use crate::emulator::call::Call;
+use crate::emulator::faults::Effect;
+use crate::emulator::harm::Refuse;
+use crate::emulator::node::{Failure, Outcome, kill_by_root};
+use crate::emulator::root::remove_tree;
+use crate::emulator::server::Answer;
+
+/// What can be done to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::emulator) enum NodeHarm {
+    /// Taken away and brought back empty, with the same id: what happens to a spot node.
+    Preempt,
+    /// Lost for good: its tasks go elsewhere, the node stays as it is.
+    Unusable,
+}
+
+impl Batch {
+    /// Harms a node of `pool`; its id, or `None` if there is none.
+    pub(in crate::emulator) fn harm_node(
+        self: &Arc<Self>,
+        pool: &str,
+        node: Option<&str>,
+        harm: NodeHarm,
+    ) -> Option<String> {
+        let mut state = self.lock();
+        let found = state.pools.get(&Id::of(pool))?;
+        let id = match node {
+            Some(node) => found.nodes.get(node)?.id.clone(),
+            None => found
+                .nodes
+                .values()
+                .max_by_key(|node| node.slots_used)?
+                .id
+                .clone(),
+        };
+        let place = Place {
+            pool: Id::of(pool),
+            node: id.clone(),
+        };
+        let (new, is_back) = match harm {
+            NodeHarm::Preempt => (NodeState::Preempted, true),
+            NodeHarm::Unusable => (NodeState::Unusable, false),
+        };
+        let node = state.node_at(&place)?;
+        node.set_state(new, crate::clock::now());
+        node.stop.send_replace(true);
+        self.recover_tasks(&mut state, &place);
+        self.schedule(&mut state);
+        let batch = Arc::clone(self);
+        self.spawn(async move {
+            batch
+                .wait_until(|state| {
+                    state
+                        .node_at(&place)
+                        .is_none_or(|node| node.runs.is_empty())
+                })
+                .await;
+            if is_back {
+                batch.bring_back(&place).await;
+            }
+        });
+        Some(id)
+    }
+
+    /// Puts the tasks of a lost node back in the queue, uncounted: nobody asked for it.
+    fn recover_tasks(&self, state: &mut State, place: &Place) {
+        let now = crate::clock::now();
+        for job in state.jobs.values_mut() {
+            for (key, task) in &mut job.tasks {
+                if task.place.as_ref() != Some(place) {
+                    continue;
+                }
+                if let Some(run) = task.run.as_ref() {
+                    run.cancel.send_replace(true);
+                    task.requeue(now);
+                    job.queue.push_front(key.clone());
+                }
+            }
+        }
+    }
+
+    /// Boots a node that was taken away, from an empty directory.
+    async fn bring_back(self: &Arc<Self>, place: &Place) {
+        let Some(root) = self.lock().node_at(place).map(|node| node.root.clone()) else {
+            return;
+        };
+        let removed = tokio::task::spawn_blocking(move || {
+            kill_by_root(&root);
+            remove_tree(&root)
+        });
+        drop(removed.await);
+        let stop = {
+            let mut state = self.lock();
+            let Some(node) = state
+                .node_at(place)
+                .filter(|node| node.state == NodeState::Preempted)
+            else {
+                return;
+            };
+            node.set_state(NodeState::Creating, crate::clock::now());
+            node.booted = None;
+            node.start_task_info = None;
+            node.preparations.clear();
+            node.stop = tokio::sync::watch::channel(false).0;
+            node.stop.subscribe()
+        };
+        self.boot(place, stop).await;
+    }
+
+    /// The error of a resize that is to fail.
+    pub(super) fn resize_fault(&self) -> Option<Value> {
+        match self
+            .faults
+            .on_event(|effect| matches!(effect, Effect::Resize { .. }))
+        {
+            Some(Effect::Resize { code }) => Some(
+                json!({"code": code, "message": "The resize could not be completed.", "values": []}),
+            ),
+            _ => None,
+        }
+    }
+
+    /// How a start task ends that is to fail.
+    pub(super) fn start_task_fault(&self) -> Option<Outcome> {
+        match self
+            .faults
+            .on_event(|effect| matches!(effect, Effect::StartTask { .. }))
+        {
+            Some(Effect::StartTask { exit_code }) => Some(Outcome {
+                exit_code: Some(exit_code),
+                failure: Some(Failure::exit()),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether a node that boots is to become unusable.
+    pub(super) fn boot_fault(&self) -> bool {
+        self.faults
+            .on_event(|effect| matches!(effect, Effect::Unusable {}))
+            .is_some()
+    }
+
+    /// The error of a task of a collection that is to be refused.
+    pub(super) fn item_fault(&self) -> Option<BatchError> {
+        match self
+            .faults
+            .on_event(|effect| matches!(effect, Effect::Item { .. }))
+        {
+            Some(Effect::Item { code }) => Some(named(&code, 500)),
+            _ => None,
+        }
+    }
+}
+
+/// The error `code` with `status`; an unknown code is an internal error.
+fn named(code: &str, status: u16) -> BatchError {
+    let known = MESSAGES
+        .iter()
+        .find(|(known, ..)| *known == code)
+        .map_or("InternalError", |(known, ..)| known);
+    let mut error = BatchError::of(known);
+    error.status = status;
+    error
+}
+
+impl Refuse for Batch {
+    fn refuse(&self, call: &Call, status: u16, code: &str) -> Answer {
+        self.log(&format!(
+            "batch {} {} {status} {code} by fault",
+            call.method, call.path
+        ));
+        let mut answer = named(code, status).answer(call, &self.endpoint);
+        finish(&mut answer, call);
+        answer
+    }
+}
+
+/// Tells a failed boot.
+pub(super) fn unusable(message: &str) -> Vec<Value> {
+    let mut object = Object::new();
+    object.insert("code".to_owned(), "NodeUnusable".into());
+    object.insert("message".to_owned(), message.into());
+    vec![Value::Object(object)]
+}
