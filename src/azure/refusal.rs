@@ -97,10 +97,16 @@ pub fn classify(error: &reqwest::Error) -> (Failure, ErrorKind, String) {
                 "connection refused: nothing listens there",
             );
         }
-        if says("certificate") || says("tls") || says("TLS") || says("InvalidContentType") {
+        if says("certificate") {
             return not_sent(
                 Failure::Certificate,
-                "no TLS connection: the certificate or protocol was not accepted",
+                "no TLS connection: the server's certificate was not accepted",
+            );
+        }
+        if says("tls") || says("TLS") || says("InvalidContentType") || says("corrupt message") {
+            return not_sent(
+                Failure::Certificate,
+                "no TLS connection: the server speaks something else",
             );
         }
         if says("dns error") || says("failed to lookup address") {

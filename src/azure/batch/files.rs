@@ -2,11 +2,13 @@
 //!
 //! Results do not come this way: they are uploaded to Blob Storage.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue};
 
-use crate::azure::batch::client::{Batch, ListQuery};
+use crate::azure::batch::client::{Batch, ListQuery, unreadable};
 use crate::azure::batch::job_answer::FileItem;
 use crate::azure::error::Result;
 use crate::azure::message::Answer;
@@ -84,12 +86,19 @@ impl Batch {
     /// Get File Properties: its length in bytes; nothing if there is no such file.
     ///
     /// # Errors
-    /// [`ServiceError`](crate::azure::ServiceError).
+    /// [`ServiceError`](crate::azure::ServiceError), also when the answer has no length.
     pub async fn get_file_length(&self, source: FileSource<'_>, path: &str) -> Result<Option<u64>> {
         let segments = [&source.segments()[..], &[path]].concat();
         let operation = format!("look for file `{path}` of {}", source.shown());
-        match self.act(operation, Method::HEAD, &segments, &[]).await {
-            Ok(answer) => Ok(Some(length(&answer.headers).unwrap_or(0))),
+        let request = self.request(operation, Method::HEAD, &segments, &[])?;
+        match self.send(&request).await {
+            Ok(answer) => match length(&answer.headers) {
+                Some(length) => Ok(Some(length)),
+                None => Err(unreadable(
+                    &request,
+                    "the answer has no `Content-Length`".to_owned(),
+                )),
+            },
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
@@ -113,42 +122,8 @@ impl Batch {
         let end = offset
             .saturating_add(bytes_max.min(PART_MAX_BYTES))
             .min(file_bytes);
-        if end <= offset {
-            return Ok(Some(FilePart {
-                offset,
-                bytes: Bytes::new(),
-                file_bytes,
-            }));
-        }
-        let segments = [&source.segments()[..], &[path]].concat();
-        let operation = format!("read file `{path}` of {}", source.shown());
-        let mut request = self.request(operation, Method::GET, &segments, &[])?;
-        let range = format!("bytes={offset}-{}", end - 1);
-        if let Ok(range) = HeaderValue::from_str(&range) {
-            request
-                .headers
-                .insert(HeaderName::from_static("ocp-range"), range);
-        }
-        request
-            .headers
-            .insert(ACCEPT, HeaderValue::from_static("application/octet-stream"));
-        match self.send(&request).await {
-            Ok(answer) => {
-                let bytes = part_of(&answer, offset, end);
-                Ok(Some(FilePart {
-                    offset,
-                    bytes,
-                    file_bytes,
-                }))
-            }
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) if error.status() == Some(416) => Ok(Some(FilePart {
-                offset,
-                bytes: Bytes::new(),
-                file_bytes,
-            })),
-            Err(error) => Err(error),
-        }
+        self.get_file_range(source, path, offset..end, file_bytes)
+            .await
     }
 
     /// The last `bytes_max` bytes (at most 16 MiB) of a file; nothing if there is no such file.
@@ -165,7 +140,45 @@ impl Batch {
             return Ok(None);
         };
         let offset = file_bytes.saturating_sub(bytes_max.min(PART_MAX_BYTES));
-        self.get_file_part(source, path, offset, bytes_max).await
+        self.get_file_range(source, path, offset..file_bytes, file_bytes)
+            .await
+    }
+
+    async fn get_file_range(
+        &self,
+        source: FileSource<'_>,
+        path: &str,
+        range: Range<u64>,
+        file_bytes: u64,
+    ) -> Result<Option<FilePart>> {
+        let offset = range.start;
+        let part = |bytes| {
+            Ok(Some(FilePart {
+                offset,
+                bytes,
+                file_bytes,
+            }))
+        };
+        if range.is_empty() {
+            return part(Bytes::new());
+        }
+        let segments = [&source.segments()[..], &[path]].concat();
+        let operation = format!("read file `{path}` of {}", source.shown());
+        let mut request = self.request(operation, Method::GET, &segments, &[])?;
+        if let Ok(value) = HeaderValue::from_str(&format!("bytes={offset}-{}", range.end - 1)) {
+            request
+                .headers
+                .insert(HeaderName::from_static("ocp-range"), value);
+        }
+        request
+            .headers
+            .insert(ACCEPT, HeaderValue::from_static("application/octet-stream"));
+        match self.send(&request).await {
+            Ok(answer) => part(part_of(&answer, offset, range.end)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.status() == Some(416) => part(Bytes::new()),
+            Err(error) => Err(error),
+        }
     }
 }
 
