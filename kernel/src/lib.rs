@@ -31,6 +31,7 @@ pub mod chunk;
 pub mod cli;
 pub mod count;
 pub mod counts;
+mod edges;
 pub mod error;
 pub mod exit;
 pub mod input;

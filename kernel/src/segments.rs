@@ -3,6 +3,7 @@
 //! A tile is a part of the text that stays in the first cache: its bytes in the case in which they are counted, and the places
 //! of its words. Which bytes are words is decided in `words`; runs, the words of the other modes, are in `tile`.
 
+use crate::edges::write_edges;
 use crate::scan::{Means, WINDOW, Work};
 use crate::settings::CountSettings;
 use crate::table::{Key, SHORT_BYTES_MAX, Table};
@@ -43,13 +44,10 @@ impl Work for Count<'_> {
 struct Tile {
     /// Its bytes in the case that counts, and room to read a key past the end.
     bytes: [u8; TILE_BYTES + 32],
-    /// Where words begin and end, and room for what is written too far.
-    places: [[u16; 2]; TILE_WORDS + WINDOW + 8],
-    places_count: usize,
-    /// Whether words are lower-cased.
-    lower: bool,
-    /// A word in lower case that is none of the tile's.
-    word: Vec<u8>,
+    /// Where words begin and end in turn, and room for what is written too far.
+    edges: [u16; 2 * (TILE_WORDS + WINDOW) + 8],
+    edges_count: usize,
+    other: Other,
     /// Keys between the prefetch of their slots and their counting.
     waiting: [Key; WAITING],
 }
@@ -58,10 +56,12 @@ impl Tile {
     fn new(lower: bool) -> Self {
         Self {
             bytes: [0; TILE_BYTES + 32],
-            places: [[0; 2]; TILE_WORDS + WINDOW + 8],
-            places_count: 0,
-            lower,
-            word: Vec::new(),
+            edges: [0; 2 * (TILE_WORDS + WINDOW) + 8],
+            edges_count: 0,
+            other: Other {
+                lower,
+                word: Vec::new(),
+            },
             waiting: [Key::default(); WAITING],
         }
     }
@@ -74,7 +74,7 @@ impl Tile {
         let Some(out) = self.bytes[offset..].first_chunk_mut::<WINDOW>() else {
             return !0;
         };
-        if !self.lower {
+        if !self.other.lower {
             *out = *window;
             return 0;
         }
@@ -89,24 +89,35 @@ impl Tile {
     /// Adds the words of a window at `offset`.
     #[inline(always)]
     fn add(&mut self, words: &Words, offset: usize) {
-        let (mut starts, mut ends) = (words.starts, words.ends);
-        let count = starts.count_ones() as usize;
-        let begun = self.places_count;
+        let Words { starts, ends, .. } = *words;
+        if starts & ends == 0 {
+            let count = self.edges_count;
+            self.edges_count = write_edges(starts | ends, offset, &mut self.edges, count);
+        } else {
+            self.add_touching(starts, ends, offset);
+        }
+    }
+
+    /// Adds words of a window at `offset`, some of which begin where another ends.
+    #[inline(always)]
+    fn add_touching(&mut self, mut starts: u64, mut ends: u64, offset: usize) {
+        let (begun, count) = (self.edges_count, 2 * starts.count_ones() as usize);
         let mut written = 0;
-        // Eight at a time: a loop that ended with the last word would be mispredicted each time.
+        // Four words at a time: a loop that ended with the last one would be mispredicted each time.
         while written < count {
-            let Some(out) = self.places[begun + written..].first_chunk_mut::<8>() else {
+            let Some(out) = self.edges[begun + written..].first_chunk_mut::<8>() else {
                 return;
             };
-            for out in out {
+            let (words, _) = out.as_chunks_mut::<2>();
+            for word in words {
                 let (start, end) = (starts.trailing_zeros(), ends.trailing_zeros());
-                *out = [place(offset + start as usize), place(offset + end as usize)];
+                *word = [place(offset + start as usize), place(offset + end as usize)];
                 starts &= starts.wrapping_sub(1);
                 ends &= ends.wrapping_sub(1);
             }
             written += 8;
         }
-        self.places_count = begun + count;
+        self.edges_count = begun + count;
     }
 
     /// Adds the words of a slice between two cuts of a window at `offset`, by the state machine.
@@ -125,11 +136,11 @@ impl Tile {
                     return;
                 }
                 let (start, end) = (first as usize + start, first as usize + end);
-                if self.lower && merged.is_cased() {
-                    self.count_one(&window[start..end], table);
-                } else if let Some(room) = self.places.get_mut(self.places_count) {
-                    *room = [place(offset + start), place(offset + end)];
-                    self.places_count += 1;
+                if self.other.lower && merged.is_cased() {
+                    self.other.count(&window[start..end], table);
+                } else if let Some(word) = self.edges[self.edges_count..].first_chunk_mut::<2>() {
+                    *word = [place(offset + start), place(offset + end)];
+                    self.edges_count += 2;
                 }
             },
         );
@@ -138,32 +149,49 @@ impl Tile {
     /// Counts the words of the tile, which begins at `base` of `text`, and empties it.
     #[inline(always)]
     fn count(&mut self, text: &[u8], base: usize, table: &mut Table) {
-        let mut at = 0;
-        while at < self.places_count {
-            let group_end = self.places_count.min(at + WAITING);
-            let mut waiting = 0;
-            while at < group_end {
-                let [start, end] = self.places[at % self.places.len()].map(usize::from);
-                at += 1;
-                let (start, length) = (start % TILE_BYTES, end.wrapping_sub(start));
-                match self.bytes[start..].first_chunk::<32>() {
+        let Self {
+            bytes,
+            edges,
+            waiting,
+            other,
+            ..
+        } = self;
+        for group in edges[..self.edges_count].chunks(2 * WAITING) {
+            let mut rooms = waiting.iter_mut();
+            let (words, _) = group.as_chunks::<2>();
+            for &[start, end] in words {
+                let (start, end) = (usize::from(start), usize::from(end));
+                let length = end.wrapping_sub(start);
+                match bytes[start % TILE_BYTES..].first_chunk::<32>() {
                     Some(bytes) if length <= SHORT_BYTES_MAX => {
                         let key = Key::new(bytes, length, table.seed());
                         table.prefetch(&key);
-                        self.waiting[waiting % WAITING] = key;
-                        waiting += 1;
+                        if let Some(room) = rooms.next() {
+                            *room = key;
+                        }
                     }
-                    _ => self.count_one(&text[base + start..base + end], table),
+                    _ => other.count(&text[base + start..base + end], table),
                 }
             }
-            table.add_keys(&self.waiting[..waiting]);
+            let waiting_count = WAITING - rooms.len();
+            table.add_keys(&waiting[..waiting_count]);
         }
-        self.places_count = 0;
+        self.edges_count = 0;
     }
+}
 
+/// Words that no tile can hold, or whose lower case takes the whole word to know.
+struct Other {
+    /// Whether words are lower-cased.
+    lower: bool,
+    /// Such a word in lower case.
+    word: Vec<u8>,
+}
+
+impl Other {
     /// Counts a word of any length, as written in the text.
     #[inline(never)]
-    fn count_one(&mut self, word: &[u8], table: &mut Table) {
+    fn count(&mut self, word: &[u8], table: &mut Table) {
         if !self.lower {
             return table.add_one(word);
         }
@@ -187,7 +215,7 @@ const fn place(at: usize) -> u16 {
 fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
     let (mut at, mut base) = (0, 0);
     while let Some(window) = text[at..].first_chunk::<WINDOW>() {
-        if at - base > TILE_BYTES - WINDOW || tile.places_count > TILE_WORDS {
+        if at - base > TILE_BYTES - WINDOW || tile.edges_count > 2 * TILE_WORDS {
             tile.count(text, base, table);
             base = at;
         }
@@ -206,7 +234,8 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
             words.retain(|start, end, bytes| {
                 let is_stubborn = bytes & stubborn != 0;
                 if is_stubborn {
-                    tile.count_one(&window[start as usize..end as usize], table);
+                    tile.other
+                        .count(&window[start as usize..end as usize], table);
                 }
                 !is_stubborn
             });
@@ -223,7 +252,7 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
 fn count_slice(slice: &[u8], tile: &mut Tile, table: &mut Table) {
     for_each_segment(slice, |start, end, merged| {
         if merged.makes_word() {
-            tile.count_one(&slice[start..end], table);
+            tile.other.count(&slice[start..end], table);
         }
     });
 }

@@ -5,6 +5,7 @@
 //!
 //! The words of `unicode` mode are in `segments`, tables are elsewhere.
 
+use crate::edges::write_edges;
 use crate::scan::{Means, WINDOW, Work};
 use crate::settings::{CountSettings, WordMode};
 use crate::table::{Key, SHORT_BYTES_MAX, Table};
@@ -174,53 +175,10 @@ fn find<const MODE: u8>(
         }
         let edges = words ^ (words << 1 | tile.carry);
         tile.carry = words >> 63;
-        write_edges(edges, offset, tile);
+        tile.edges_count = write_edges(edges, offset, &mut tile.edges, tile.edges_count);
         at += WINDOW;
     }
     tile.odd = odd != 0;
-}
-
-/// The places of the bits of each byte, in rising order; what follows them is of no meaning.
-static PLACES: [[u16; 8]; 256] = places();
-
-const fn places() -> [[u16; 8]; 256] {
-    let mut places = [[0; 8]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut bit = 0;
-        let mut count = 0;
-        while bit < 8 {
-            if byte >> bit & 1 == 1 {
-                places[byte][count] = bit;
-                count += 1;
-            }
-            bit += 1;
-        }
-        byte += 1;
-    }
-    places
-}
-
-/// Appends the places of the bits of `edges`: eight places for each byte, of which those that are none are overwritten. A
-/// loop that ended with the last bit would be mispredicted each time.
-#[inline(always)]
-fn write_edges(edges: u64, offset: usize, tile: &mut Tile) {
-    let mut count = tile.edges_count;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "less than the tile has bytes"
-    )]
-    let mut base = offset as u16;
-    for byte in edges.to_le_bytes() {
-        if let Some(out) = tile.edges[count..].first_chunk_mut::<8>() {
-            for (out, place) in out.iter_mut().zip(&PLACES[usize::from(byte)]) {
-                *out = base.wrapping_add(*place);
-            }
-        }
-        count += byte.count_ones() as usize;
-        base = base.wrapping_add(8);
-    }
-    tile.edges_count = count;
 }
 
 /// Counts the words between the edges of a tile that begins at `base` of `text`.
