@@ -125,6 +125,8 @@ impl<H: Refuse> Harmed<H> {
 fn cut_after(body: Body, left: u64) -> Body {
     let parts = futures::stream::try_unfold((body, left), |(mut body, left)| async move {
         if left == 0 {
+            // Lets the connection send what came before: an error at once would take it along.
+            tokio::task::yield_now().await;
             return Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted));
         }
         match body.frame().await.transpose()? {

@@ -38,6 +38,8 @@ pub(super) struct Job {
     pub(super) blocked: Vec<Id>,
     /// Attempts that have not ended, those of tasks that were ended meanwhile included.
     pub(super) runs: usize,
+    /// Tasks that are not completed.
+    pub(super) unfinished: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,9 +115,7 @@ impl Job {
 
     /// Whether no task is waiting or running.
     pub(super) fn is_drained(&self) -> bool {
-        self.tasks
-            .values()
-            .all(|task| task.state == TaskState::Completed)
+        self.unfinished == 0
     }
 
     /// The job must take writes.

@@ -56,6 +56,7 @@ impl Batch {
             queue: VecDeque::new(),
             blocked: Vec::new(),
             runs: 0,
+            unfinished: 0,
             id,
         };
         // A quirk of the real service: the URLs do not end in the job's id.

@@ -131,11 +131,8 @@ impl Batch {
             return;
         };
         task.complete(outcome, now);
-        let action = if job.body.get("onTaskFailure").is_some() {
-            job_action(task)
-        } else {
-            "none"
-        };
+        job.unfinished = job.unfinished.saturating_sub(1);
+        let action = job_action(task);
         let line = json!({
             "taskUrl": self.task_url(&job.id, &task.id),
             "jobId": job.id,

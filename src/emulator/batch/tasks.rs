@@ -202,10 +202,11 @@ impl Batch {
             .and_then(|task| Some((task.place.clone()?, task.directory(&job.id))));
         job.queue.retain(|queued| *queued != key);
         job.blocked.retain(|blocked| *blocked != key);
-        if let Some(task) = job.tasks.remove(&key)
-            && let Some(run) = &task.run
-        {
-            run.cancel.send_replace(true);
+        if let Some(task) = job.tasks.remove(&key) {
+            job.unfinished -= usize::from(task.state != TaskState::Completed);
+            if let Some(run) = &task.run {
+                run.cancel.send_replace(true);
+            }
         }
         if let Some((place, directory)) = directory
             && let Some(node) = state.node_at(&place)
@@ -282,7 +283,9 @@ impl Batch {
             &task.stamp,
             &self.task_url(&job_name, &task.id),
         );
-        enqueue(state.job(job_id)?, Id::of(id));
+        let job = state.job(job_id)?;
+        job.unfinished += 1;
+        enqueue(job, Id::of(id));
         self.schedule(&mut state);
         Ok(answer)
     }
@@ -338,6 +341,7 @@ fn insert_task(state: &mut State, job_id: &str, mut body: Object) -> Result<Stam
         is_cleaned: false,
     };
     job.tasks.insert(key.clone(), task);
+    job.unfinished += 1;
     enqueue(job, key);
     Ok(stamp)
 }

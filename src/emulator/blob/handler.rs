@@ -37,9 +37,9 @@ pub(in crate::emulator) struct Blob {
 
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
-struct Target {
-    container: Option<String>,
-    blob: Option<String>,
+pub(super) struct Target {
+    pub(super) container: Option<String>,
+    pub(super) blob: Option<String>,
 }
 
 impl Blob {
@@ -332,7 +332,7 @@ async fn document(body: &mut Incoming) -> Result<Vec<u8>, BlobError> {
 }
 
 /// Takes `/account/container/blob` apart; the blob's name is all that follows, decoded.
-fn parse_path(path: &str, account: &str) -> Result<Target, BlobError> {
+pub(super) fn parse_path(path: &str, account: &str) -> Result<Target, BlobError> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let (given, rest) = path.split_once('/').unwrap_or((path, ""));
     if decode(given) != account {

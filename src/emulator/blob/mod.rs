@@ -3,13 +3,14 @@
 //! Append and page blobs, leases, snapshots, tags, tiers and the static web site are not here: they answer 501.
 //!
 //! - `handler`: from request to answer; `access` and `sas`: who may; `error`: the error answers
-//! - `containers`, `upload`, `download`, `list`, `policy`: the operations; `condition`: conditional headers
+//! - `containers`, `upload`, `copy`, `download`, `list`, `policy`: the operations; `condition`: conditional headers
 //! - `store`: what is kept, blobs as files; `checksum`: MD5 and CRC64; `xml`: documents in and out
 
 mod access;
 mod checksum;
 mod condition;
 mod containers;
+mod copy;
 mod download;
 mod error;
 mod handler;

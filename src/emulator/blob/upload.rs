@@ -45,8 +45,8 @@ impl Blob {
         caller: &Caller,
         (container_name, name): (&str, &str),
     ) -> Result<Answer, BlobError> {
-        if call.header("x-ms-copy-source").is_some() {
-            return Err(BlobError::missing("copying from a URL"));
+        if let Some(source) = call.header("x-ms-copy-source") {
+            return self.copy_blob(call, caller, source, (container_name, name));
         }
         match call.header("x-ms-blob-type") {
             Some("BlockBlob") => {}
@@ -380,7 +380,7 @@ impl Blob {
 }
 
 /// The `x-ms-blob-` headers; with `plain`, the standard headers stand in for missing ones.
-fn read_properties(call: &Call, plain: bool) -> Properties {
+pub(super) fn read_properties(call: &Call, plain: bool) -> Properties {
     let read = |own: &str, standard: &str| {
         call.header(own)
             .or_else(|| call.header(standard).filter(|_| plain))
