@@ -88,6 +88,14 @@ impl ServiceError {
         error
     }
 
+    /// The same error under another status and code.
+    #[must_use]
+    pub(crate) fn with_code(mut self, status: u16, code: &str) -> Self {
+        self.0.status = Some(status);
+        self.0.code = Some(code.to_owned());
+        self
+    }
+
     /// The same error with `source` as its cause.
     #[must_use]
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

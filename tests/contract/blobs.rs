@@ -10,6 +10,8 @@ use bytes::Bytes;
 use fanout::azure::storage::{DownloadOptions, UploadOptions};
 use futures::TryStreamExt as _;
 
+use fanout::azure::Creation;
+
 use crate::account::Account;
 use crate::shared_access::{send, shared};
 use fanout::azure::sas::{Rights, Target};
@@ -171,6 +173,94 @@ pub(crate) async fn an_upload_replaces_what_was_there_and_changes_its_version(ac
     storage.delete_blob(&container, "b").await.unwrap();
     storage.delete_blob(&container, "b").await.unwrap();
     assert_eq!(storage.get_blob_info(&container, "b").await.unwrap(), None);
+    storage.delete_container(&container).await.unwrap();
+}
+
+pub(crate) async fn two_clients_do_not_overwrite_each_other(account: &Account) {
+    let (storage, container) = (&account.storage, account.fresh_container().await);
+    let (mine, yours) = (Bytes::from("mine"), Bytes::from("yours"));
+    assert_eq!(
+        storage
+            .create_blob(&container, "lock", mine.clone())
+            .await
+            .unwrap(),
+        Creation::New
+    );
+    assert_eq!(
+        storage
+            .create_blob(&container, "lock", mine.clone())
+            .await
+            .unwrap(),
+        Creation::Existed
+    );
+    let error = storage
+        .create_blob(&container, "lock", yours.clone())
+        .await
+        .unwrap_err();
+    assert!(error.is_conflict("BlobAlreadyExists"), "{error}");
+    let etag = storage
+        .get_blob_info(&container, "lock")
+        .await
+        .unwrap()
+        .unwrap()
+        .etag;
+    let then = storage
+        .replace_blob(&container, "lock", yours.clone(), &etag)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_ne!(then, etag);
+    assert_eq!(
+        storage
+            .replace_blob(&container, "lock", mine, &etag)
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        storage.get_blob(&container, "lock", 10).await.unwrap(),
+        Some(yours.clone())
+    );
+    storage.delete_blob(&container, "lock").await.unwrap();
+    assert_eq!(
+        storage
+            .replace_blob(&container, "lock", yours, &then)
+            .await
+            .unwrap(),
+        None
+    );
+    storage.delete_container(&container).await.unwrap();
+}
+
+pub(crate) async fn an_interrupted_upload_goes_on_with_the_blocks_that_are_there(
+    account: &Account,
+) {
+    let (storage, container) = (&account.storage, account.fresh_container().await);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, "aaaabbbbcc").unwrap();
+    let options = UploadOptions {
+        block_bytes: 4,
+        parallel: 1,
+    };
+    let cut_short = Arc::new(File::open(&path).unwrap());
+    // Two blocks arrive, then the file ends.
+    let outcome = storage
+        .upload(&container, "b", cut_short, 0..11, options, &|_| {})
+        .await;
+    assert!(outcome.is_err());
+    assert_eq!(storage.get_blob_info(&container, "b").await.unwrap(), None);
+    std::fs::write(&path, "aaaaBBBBcc!").unwrap();
+    let whole = Arc::new(File::open(&path).unwrap());
+    let uploaded = storage
+        .upload(&container, "b", whole, 0..11, options, &|_| {})
+        .await
+        .unwrap();
+    assert_eq!((uploaded.block_count, uploaded.found_count), (3, 1));
+    assert_eq!(
+        storage.get_blob(&container, "b", 100).await.unwrap(),
+        Some(Bytes::from("aaaaBBBBcc!"))
+    );
     storage.delete_container(&container).await.unwrap();
 }
 

@@ -76,6 +76,20 @@ pub(crate) async fn containers_are_listed_by_prefix_with_their_metadata(account:
     }
 }
 
+pub(crate) async fn metadata_can_be_replaced(account: &Account) {
+    let (storage, name) = (&account.storage, account.fresh_name());
+    storage.create_container(&name, &run("a")).await.unwrap();
+    storage
+        .set_container_metadata(&name, &run("b"))
+        .await
+        .unwrap();
+    assert_eq!(
+        storage.get_container_metadata(&name).await.unwrap(),
+        Some(run("b"))
+    );
+    storage.delete_container(&name).await.unwrap();
+}
+
 pub(crate) async fn what_is_gone_is_deleted(account: &Account) {
     let (storage, name) = (&account.storage, account.fresh_container().await);
     storage.delete_blob(&name, "never-there").await.unwrap();

@@ -2,8 +2,6 @@
 //!
 //! Files go through `upload` and `download`.
 
-use std::num::NonZero;
-
 use azure_storage_blob::models::{
     BlobClientDeleteOptions, BlobClientGetPropertiesOptions,
     BlobClientGetPropertiesResultHeaders as _, BlobContainerClientListBlobsOptions,
@@ -44,30 +42,15 @@ impl Storage {
     /// [`ServiceError`].
     pub async fn put_blob(&self, container: &str, name: &str, content: Bytes) -> Result<()> {
         let operation = format!("put blob `{name}` of container `{container}`");
-        let client = self.blob(&operation, container, name)?;
-        if content.len() > PUT_MAX_BYTES {
-            let message = format!(
-                "{} bytes in one request, at most {PUT_MAX_BYTES} are sent",
-                content.len()
-            );
-            return Err(super::containers::not_sent(
-                &operation,
-                client.url(),
-                message,
-            ));
-        }
-        let size = u64::try_from(content.len()).unwrap_or(u64::MAX).max(1);
-        let options = BlockBlobClientUploadOptions {
-            // As long as the content: one request.
-            partition_size: NonZero::new(size),
-            method_options: labelled(&operation),
-            ..BlockBlobClientUploadOptions::default()
-        };
-        client
-            .upload(content.into(), Some(options))
-            .await
-            .map(drop)
-            .map_err(|error| service_error(&operation, client.url(), error))
+        self.put(
+            &operation,
+            container,
+            name,
+            content,
+            BlockBlobClientUploadOptions::default(),
+        )
+        .await
+        .map(drop)
     }
 
     /// Get Blob Properties; nothing if there is no such blob or container.

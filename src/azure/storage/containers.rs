@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use azure_storage_blob::models::{
     BlobContainerClientCreateOptions, BlobContainerClientDeleteOptions,
     BlobContainerClientGetPropertiesOptions, BlobContainerClientGetPropertiesResultHeaders as _,
-    BlobServiceClientListContainersOptions, ListContainersIncludeType,
+    BlobContainerClientSetMetadataOptions, BlobServiceClientListContainersOptions,
+    ListContainersIncludeType,
 };
 use futures::TryStreamExt as _;
 use reqwest::Method;
@@ -105,6 +106,27 @@ impl Storage {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Set Container Metadata: replaces all of it.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn set_container_metadata(
+        &self,
+        name: &str,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let operation = format!("set metadata of container `{name}`");
+        let client = self.container(&operation, name)?;
+        let pairs: HashMap<String, String> = metadata.clone().into_iter().collect();
+        let options = BlobContainerClientSetMetadataOptions {
+            method_options: labelled(&operation),
+            ..BlobContainerClientSetMetadataOptions::default()
+        };
+        let done = client.set_metadata(&pairs, Some(options)).await;
+        done.map(drop)
+            .map_err(|error| service_error(&operation, client.url(), error))
     }
 
     /// Delete Container with everything in it. One that is not there, or is going away, counts as deleted. Its name can be

@@ -6,6 +6,7 @@
 
 mod account;
 mod blobs;
+mod conditional;
 mod connection;
 mod containers;
 mod download;

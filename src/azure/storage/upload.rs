@@ -2,14 +2,17 @@
 //!
 //! It does not cut files into shards, and a file that changes meanwhile is for its caller to notice.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use azure_storage_blob::clients::BlockBlobClient;
 use azure_storage_blob::models::{
     BlobClientUploadOptions, BlockBlobClientCommitBlockListOptions,
-    BlockBlobClientStageBlockOptions, BlockLookupList,
+    BlockBlobClientGetBlockListOptions, BlockBlobClientStageBlockOptions, BlockListType,
+    BlockLookupList,
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -48,8 +51,10 @@ impl Default for UploadOptions {
 pub struct Uploaded {
     /// Bytes of the blob.
     pub bytes: u64,
-    /// Requests that carried them.
+    /// Blocks that they were cut into.
     pub block_count: u64,
+    /// Blocks of them that an earlier upload, which did not come to its end, had left there.
+    pub found_count: u64,
 }
 
 impl Storage {
@@ -57,6 +62,7 @@ impl Storage {
     ///
     /// - `progress` is told how many more bytes have arrived, after each block.
     /// - Guarantee: the blob is there whole or not at all; each block is checked by the service against its MD5.
+    /// - Blocks that an upload of the same bytes left when it was interrupted are not sent again.
     /// - The position of `file` is not used or moved.
     ///
     /// # Errors
@@ -84,10 +90,13 @@ impl Storage {
             return Ok(Uploaded {
                 bytes: length,
                 block_count: 1,
+                found_count: 0,
             });
         }
         let block_count = length.div_ceil(block_bytes);
         let (client, operation) = (&client, operation.as_str());
+        let there = list_staged(client, operation).await?;
+        let (there, found_count) = (&there, &AtomicU64::new(0));
         let mut staged: Vec<(u64, Vec<u8>)> = stream::iter(0..block_count)
             .map(|index| {
                 let file = Arc::clone(&file);
@@ -95,7 +104,12 @@ impl Storage {
                     let start = range.start + index * block_bytes;
                     let bytes = block_bytes.min(range.end - start);
                     let (content, md5) = read_block(file, start, bytes, name).await?;
-                    let id = stage(client, operation, index, content, md5).await?;
+                    let id = block_id(index, &md5);
+                    if there.contains(&(id.clone(), bytes)) {
+                        found_count.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        stage(client, operation, &id, content, md5).await?;
+                    }
                     progress(bytes);
                     Ok::<_, TransferError>((index, id))
                 }
@@ -120,19 +134,47 @@ impl Storage {
         Ok(Uploaded {
             bytes: length,
             block_count,
+            found_count: found_count.load(Ordering::Relaxed),
         })
     }
 }
 
-/// Sends a block; its id holds index and MD5, so that blocks of different content never share one.
+/// The name of a block: its index and MD5, so that blocks of different content never share one.
+fn block_id(index: u64, md5: &[u8; 16]) -> Vec<u8> {
+    [&index.to_be_bytes()[..], md5].concat()
+}
+
+/// The blocks, with their sizes, that an earlier upload staged and did not commit.
+async fn list_staged(client: &BlockBlobClient, operation: &str) -> Result<HashSet<(Vec<u8>, u64)>> {
+    let options = BlockBlobClientGetBlockListOptions {
+        method_options: labelled(operation),
+        ..BlockBlobClientGetBlockListOptions::default()
+    };
+    let to_error = |error| service_error(operation, client.url(), error);
+    let list = match client
+        .get_block_list(BlockListType::Uncommitted, Some(options))
+        .await
+        .map_err(to_error)
+    {
+        Ok(answer) => answer.into_model().map_err(to_error)?,
+        // Nothing was staged: there is no such blob, or no such container, which staging will say.
+        Err(error) if error.is_not_found() => return Ok(HashSet::new()),
+        Err(error) => return Err(error),
+    };
+    let blocks = list.uncommitted_blocks.unwrap_or_default().into_iter();
+    Ok(blocks
+        .filter_map(|block| Some((block.name?, u64::try_from(block.size?).ok()?)))
+        .collect())
+}
+
+/// Sends a block.
 async fn stage(
     client: &BlockBlobClient,
     operation: &str,
-    index: u64,
+    id: &[u8],
     content: Bytes,
     md5: [u8; 16],
-) -> Result<Vec<u8>> {
-    let id: Vec<u8> = [&index.to_be_bytes()[..], &md5].concat();
+) -> Result<()> {
     let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
     let mut tries = 1;
     loop {
@@ -141,8 +183,8 @@ async fn stage(
             ..BlockBlobClientStageBlockOptions::default()
         };
         let body = content.clone().into();
-        match client.stage_block(&id, length, body, Some(options)).await {
-            Ok(_) => return Ok(id),
+        match client.stage_block(id, length, body, Some(options)).await {
+            Ok(_) => return Ok(()),
             Err(error) => damaged(service_error(operation, client.url(), error), tries)?,
         }
         tries += 1;
