@@ -33,7 +33,7 @@ impl Counts {
         };
         for table in &tables {
             totals.distinct += table.len() as u64;
-            totals.words += table.iter().map(|(_, count)| count).sum::<u64>();
+            totals.words += table.words();
         }
         Self {
             settings,

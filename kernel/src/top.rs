@@ -35,8 +35,10 @@ pub struct TopBuilder {
     limit: Option<usize>,
     filters: Filters,
     rows: Vec<Row>,
-    /// A word below this count cannot be in the top any more.
+    /// A word below this count cannot be in the top any more,
     count_min: u64,
+    /// nor can a word of this count that comes after this one.
+    word_max: Vec<u8>,
 }
 
 impl TopBuilder {
@@ -48,6 +50,7 @@ impl TopBuilder {
             filters,
             rows: Vec::new(),
             count_min: 0,
+            word_max: Vec::new(),
         }
     }
 
@@ -60,7 +63,8 @@ impl TopBuilder {
     }
 
     fn keep(&mut self, word: &[u8], count: u64) {
-        if !self.filters.admit(word) {
+        let late = count == self.count_min && word > &self.word_max[..] && count > 0;
+        if late || !self.filters.admit(word) {
             return;
         }
         self.rows.push(Row {
@@ -81,6 +85,7 @@ impl TopBuilder {
         }
         let (_, last, _) = self.rows.select_nth_unstable_by(limit - 1, Row::order);
         self.count_min = last.count;
+        self.word_max.clone_from(&last.word);
         self.rows.truncate(limit);
     }
 

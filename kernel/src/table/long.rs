@@ -81,10 +81,10 @@ impl LongTable {
         self.entries.len()
     }
 
-    /// Every word with its hash and count, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], u64, u64)> {
+    /// Every word with its count, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         self.entries
             .iter()
-            .map(|entry| (self.bytes.word(entry), entry.hash, entry.count))
+            .map(|entry| (self.bytes.word(entry), entry.count))
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! slot, 32 bytes:  word 0..8 | 8..16 | 16..24 (zeros after the end) | count (0: empty)
-//! slots:           2^k, the first by the top bits of the hash, then the next until the word or an empty one is met
+//! slots:           the first by the hash as a fraction of 2^64, then the next until the word or an empty one is met
 //! ```
 #![cfg_attr(
     all(target_arch = "x86_64", not(miri)),
@@ -118,8 +118,23 @@ impl Slot {
     }
 
     fn word(&self) -> &[u8] {
-        let length = self.word.iter().rposition(|&byte| byte != 0);
-        &self.word[..length.map_or(0, |last| last + 1)]
+        let (words, _) = self.word.as_chunks::<8>();
+        let [low, high, third] = [words[0], words[1], words[2]].map(u64::from_le_bytes);
+        let (before, last) = match (high, third) {
+            (0, 0) => (0, low),
+            (_, 0) => (8, high),
+            _ => (16, third),
+        };
+        &self.word[..before + 8 - last.leading_zeros() as usize / 8]
+    }
+
+    /// Changes places with `other` if that is more frequent: frequent words are then met first. Without it growth would put
+    /// late and rare words first, and the branch that expects a word in its first slot would fail more often.
+    #[inline(always)]
+    fn let_first(&mut self, other: &mut Self) {
+        if other.count > self.count {
+            std::mem::swap(self, other);
+        }
     }
 
     /// The key again: growth needs no more than the slot.
@@ -147,33 +162,36 @@ const SLOTS_MIN: usize = 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct ShortTable {
     slots: Slots,
-    /// The hash shifted right by this is the first slot to look at.
-    shift: u32,
     len: usize,
     /// One more word makes the table grow.
     len_max: usize,
+}
+
+/// How many words `slots` hold at most: three of four, so that a word is met after two or three slots even then.
+const fn len_max(slots: usize) -> usize {
+    slots / 4 * 3
 }
 
 impl ShortTable {
     pub(crate) fn new() -> Self {
         Self {
             slots: Slots::new(SLOTS_MIN),
-            shift: 64 - SLOTS_MIN.ilog2(),
             len: 0,
-            len_max: SLOTS_MIN / 2,
+            len_max: len_max(SLOTS_MIN),
         }
     }
 
+    /// The first slot to look at. Slots are in the order of hashes, but for words that found theirs taken.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "less than the slots")]
-    fn first_slot(&self, key: &Key) -> usize {
-        (key.hash >> self.shift) as usize
+    fn first_slot(&self, hash: u64) -> usize {
+        ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize
     }
 
     /// Brings the slot of `key` near.
     #[inline(always)]
     pub(crate) fn prefetch(&self, key: &Key) {
-        let slot = self.slots.as_ptr().wrapping_add(self.first_slot(key));
+        let slot = self.slots.as_ptr().wrapping_add(self.first_slot(key.hash));
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a prefetch of any address is allowed, and has no effect that a program can see.
         unsafe {
@@ -187,7 +205,7 @@ impl ShortTable {
     /// Counts `key` `count` more times.
     #[inline(always)]
     pub(crate) fn add(&mut self, key: &Key, count: u64, seed: &Seed) {
-        let first = self.first_slot(key);
+        let first = self.first_slot(key.hash);
         let slot = &mut self.slots[first];
         if slot.is(key) {
             slot.count += count;
@@ -198,7 +216,6 @@ impl ShortTable {
 
     #[inline(never)]
     fn add_further(&mut self, first: usize, key: &Key, count: u64, seed: &Seed) {
-        let mask = self.slots.len() - 1;
         let mut at = first;
         loop {
             let slot = &mut self.slots[at];
@@ -210,27 +227,92 @@ impl ShortTable {
                 *slot = Slot::new(key, count);
                 self.len += 1;
                 if self.len > self.len_max {
-                    self.grow(seed);
+                    // Fourfold while it is small, then by steps that leave little unused.
+                    let slots = self.slots.len();
+                    self.grow(
+                        if slots < 1 << 15 {
+                            slots * 4
+                        } else {
+                            slots / 2 * 3
+                        },
+                        seed,
+                    );
                 }
                 return;
             }
-            at = (at + 1) & mask;
+            at = self.next(at);
         }
     }
 
+    #[inline(always)]
+    fn next(&self, at: usize) -> usize {
+        if at + 1 == self.slots.len() {
+            0
+        } else {
+            at + 1
+        }
+    }
+
+    /// Makes room for `more` words before they are added in the order of their hashes: a table that grew meanwhile would be
+    /// full at its start and empty at its end.
+    pub(crate) fn reserve(&mut self, more: usize, seed: &Seed) {
+        let slots = (self.len + more) / 3 * 4 + 4;
+        if slots > self.slots.len() {
+            self.grow(slots, seed);
+        }
+    }
+
+    /// Grows to `slots` where it is: the slots of a larger table are in the same order, so each word moves to its new place from
+    /// the last to the first, and never onto a word that has not moved yet.
     #[cold]
-    fn grow(&mut self, seed: &Seed) {
-        let slots = self.slots.len() * if self.slots.len() < 1 << 18 { 4 } else { 2 };
-        let old = std::mem::replace(&mut self.slots, Slots::new(slots));
-        self.shift = 64 - slots.ilog2();
-        self.len_max = slots / 2;
-        let mask = slots - 1;
-        for slot in old.iter().filter(|slot| slot.count != 0) {
-            let mut at = self.first_slot(&slot.key(seed));
-            while self.slots[at].count != 0 {
-                at = (at + 1) & mask;
+    fn grow(&mut self, slots: usize, seed: &Seed) {
+        let before = self.slots.len();
+        self.slots.extend(slots);
+        self.len_max = len_max(slots);
+        // Words that would move towards the start, or past the end: those of the first slots, mostly.
+        let mut astray = Vec::new();
+        for at in (0..before).rev() {
+            let mut slot = self.slots[at];
+            if slot.count == 0 {
+                continue;
             }
-            self.slots[at] = *slot;
+            self.slots[at] = Slot::default();
+            let mut to = self.first_slot(slot.key(seed).hash);
+            if to >= at {
+                while to < slots && self.slots[to].count != 0 {
+                    self.slots[to].let_first(&mut slot);
+                    to += 1;
+                }
+                if to < slots {
+                    self.slots[to] = slot;
+                    continue;
+                }
+            }
+            astray.push(slot);
+        }
+        for mut slot in astray {
+            let mut to = self.first_slot(slot.key(seed).hash);
+            while self.slots[to].count != 0 {
+                self.slots[to].let_first(&mut slot);
+                to = self.next(to);
+            }
+            self.slots[to] = slot;
+        }
+    }
+
+    /// How many of the words of `sample` there are here.
+    pub(crate) fn known(&self, sample: impl Iterator<Item = Key>) -> usize {
+        sample.filter(|key| self.has(key)).count()
+    }
+
+    fn has(&self, key: &Key) -> bool {
+        let mut at = self.first_slot(key.hash);
+        loop {
+            let slot = &self.slots[at];
+            if slot.count == 0 || slot.is(key) {
+                return slot.count != 0;
+            }
+            at = self.next(at);
         }
     }
 
@@ -249,5 +331,69 @@ impl ShortTable {
     pub(crate) fn keys(&self, seed: &Seed) -> impl Iterator<Item = (Key, u64)> {
         let used = self.slots.iter().filter(|slot| slot.count != 0);
         used.map(|slot| (slot.key(seed), slot.count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn growth_loses_and_doubles_nothing() {
+        let seed = Seed::random();
+        let mut table = ShortTable::new();
+        let mut expected = BTreeMap::new();
+        let words = if cfg!(miri) { 3000 } else { 300_000 };
+        for number in 0..words {
+            let word = format!("{:x}", number * 7919 % (words / 2) * 0x1_0000_0001_u64);
+            *expected.entry(word.clone().into_bytes()).or_insert(0) += 2;
+            table.add(&Key::of(word.as_bytes(), &seed).unwrap(), 2, &seed);
+        }
+        let mut found: Vec<_> = table
+            .iter()
+            .map(|(word, count)| (word.to_vec(), count))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(table.len(), expected.len());
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn growth_to_any_size_keeps_every_word_in_reach() {
+        for slots in [1025, 1100, 1500, 4096, 70_001] {
+            let seed = Seed::random();
+            let mut table = ShortTable::new();
+            let keys: Vec<Key> = (0..700)
+                .map(|number| Key::of(format!("word {number}").as_bytes(), &seed).unwrap())
+                .collect();
+            for key in &keys {
+                table.add(key, 1, &seed);
+            }
+            table.grow(slots, &seed);
+            assert_eq!(table.known(keys.iter().copied()), 700);
+            for key in &keys {
+                table.add(key, 1, &seed);
+            }
+            assert_eq!(table.len(), 700);
+            assert!(table.iter().all(|(_, count)| count == 2));
+        }
+    }
+
+    #[test]
+    fn words_of_every_length_come_back_from_their_slots() {
+        let seed = Seed::random();
+        for length in 1..=SHORT_BYTES_MAX {
+            for fill in [1, b'a', 0xFF] {
+                let mut word = vec![0; length];
+                word[length - 1] = fill;
+                let key = Key::of(&word, &seed).unwrap();
+                assert_eq!(Slot::new(&key, 1).word(), word);
+                assert_eq!(Slot::new(&key, 1).key(&seed).hash, key.hash);
+            }
+            assert!(Key::of(&vec![0; length], &seed).is_none());
+        }
+        assert!(Key::of(&[b'a'; SHORT_BYTES_MAX + 1], &seed).is_none());
+        assert!(Key::of(b"", &seed).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Memory for slots: zeroed, in huge pages once it is large.
+//! Memory for slots: zeroed, in huge pages once it is large, extended where it is.
 //!
 //! It knows nothing of what a slot holds but that zeros are an empty one.
 #![expect(unsafe_code, reason = "slots in memory that the system maps")]
@@ -13,10 +13,16 @@ use super::short::Slot;
 /// second-level TLB in small pages, and a miss there stops a prefetch on some processors.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
+/// 64 GiB of addresses, not of memory: what a table may grow to without being moved. Addresses cost nothing until they are
+/// touched, and 1000 threads have room for as many.
+const RESERVED_BYTES: usize = 64 << 30;
+
 /// Slots, all empty at first.
 pub(super) struct Slots {
     first: NonNull<Slot>,
     count: usize,
+    /// How many there can be without being moved.
+    room: usize,
     /// What `first` points into; it never moves.
     _memory: Memory,
 }
@@ -36,24 +42,30 @@ impl Slots {
     /// `count` empty slots.
     pub(super) fn new(count: usize) -> Self {
         let bytes = count * size_of::<Slot>();
-        if bytes >= HUGE_PAGE_BYTES
-            && let Some(slots) = Self::map(bytes, count)
-        {
-            return slots;
+        if bytes >= HUGE_PAGE_BYTES {
+            let reserved = Self::map(RESERVED_BYTES.max(bytes), count);
+            if let Some(slots) = reserved.or_else(|| Self::map(bytes, count)) {
+                return slots;
+            }
         }
         let mut slots = vec![Slot::default(); count];
         let first = NonNull::from(slots.as_mut_slice()).cast();
         Self {
             first,
             count,
+            room: count,
             _memory: Memory::Heap { _slots: slots },
         }
     }
 
-    /// `count` slots at the start of a huge page; none when the system refuses.
+    /// `count` slots with room for `bytes` of them, at the start of a huge page; none when the system refuses.
     fn map(bytes: usize, count: usize) -> Option<Self> {
         // Room to begin where a huge page does; what is left over is never touched.
-        let mut mapped = memmap2::MmapMut::map_anon(bytes + HUGE_PAGE_BYTES).ok()?;
+        let mut mapped = memmap2::MmapOptions::new()
+            .len(bytes + HUGE_PAGE_BYTES)
+            .no_reserve_swap()
+            .map_anon()
+            .ok()?;
         let address = mapped.as_ptr().addr();
         let start = address.next_multiple_of(HUGE_PAGE_BYTES) - address;
         #[cfg(target_os = "linux")]
@@ -63,8 +75,21 @@ impl Slots {
         Some(Self {
             first,
             count,
+            room: bytes / size_of::<Slot>(),
             _memory: Memory::Mapped { _bytes: mapped },
         })
+    }
+
+    /// Makes them `count`, more than they are: the slots that there are stay first, the others are empty.
+    pub(super) fn extend(&mut self, count: usize) {
+        assert!(count >= self.count, "slots are never taken away");
+        if count > self.room {
+            let mut larger = Self::new(count);
+            larger[..self.count].copy_from_slice(self);
+            *self = larger;
+        }
+        // Within the room nothing was ever written.
+        self.count = count;
     }
 }
 

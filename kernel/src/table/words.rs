@@ -12,6 +12,7 @@ pub(crate) struct Table {
     seed: Seed,
     short: ShortTable,
     long: LongTable,
+    words: u64,
 }
 
 impl Table {
@@ -21,6 +22,7 @@ impl Table {
             seed,
             short: ShortTable::new(),
             long: LongTable::default(),
+            words: 0,
         }
     }
 
@@ -33,6 +35,7 @@ impl Table {
     /// Counts `word`, not empty, once; no allocation for a word seen before.
     #[inline]
     pub(crate) fn add_one(&mut self, word: &[u8]) {
+        self.words += 1;
         match Key::of(word, &self.seed) {
             Some(key) => self.short.add(&key, 1, &self.seed),
             None => self.long.add(word, self.seed.hash_long(word), 1),
@@ -48,6 +51,7 @@ impl Table {
     /// Counts the word of each key, made with this table's seed, once.
     #[inline(always)]
     pub(crate) fn add_keys(&mut self, keys: &[Key]) {
+        self.words += keys.len() as u64;
         for key in keys {
             self.short.add(key, 1, &self.seed);
         }
@@ -58,20 +62,41 @@ impl Table {
         self.short.len() + self.long.len()
     }
 
-    /// Every word with its count, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        let long = self.long.iter().map(|(word, _, count)| (word, count));
-        self.short.iter().chain(long)
+    /// How many words were counted: the sum of all counts.
+    pub(crate) fn words(&self) -> u64 {
+        self.words
     }
 
-    /// Adds every word of `other`, which has the same seed.
+    /// Every word with its count, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.short.iter().chain(self.long.iter())
+    }
+
+    /// Adds every word of `other`.
     pub(crate) fn absorb(&mut self, other: &Self) {
+        self.words += other.words;
+        self.short.reserve(self.new_words_of(other), &self.seed);
         for (key, count) in other.short.keys(&self.seed) {
             self.short.add(&key, count, &self.seed);
         }
-        for (word, hash, count) in other.long.iter() {
-            self.long.add(word, hash, count);
+        for (word, count) in other.long.iter() {
+            self.long.add(word, self.seed.hash_long(word), count);
         }
+    }
+
+    /// About how many short words of `other` are new here, by a sample of them.
+    fn new_words_of(&self, other: &Self) -> usize {
+        const SAMPLE: usize = 1000;
+        let sample = other.short.len().min(SAMPLE);
+        if sample == 0 {
+            return 0;
+        }
+        // Words are in the order of hashes: the first of them are any of them.
+        let keys = other.short.keys(&self.seed).map(|(key, _)| key);
+        let known = self.short.known(keys.take(sample));
+        // A tenth more than the sample says: too much costs little, too little a growth in the midst.
+        let new = other.short.len() / sample * (sample - known);
+        (new + new / 10 + sample).min(other.short.len())
     }
 }
 
