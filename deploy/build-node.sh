@@ -41,9 +41,9 @@ build() {  # ARCH: leaves target/node/ARCH/topn
   local target="$1-unknown-linux-musl" name
   name="${target//-/_}"
   need_target "$target"
-  # The linker that comes with the compiler does for both; paths of this machine stay out of the file.
+  # The linker that comes with the compiler does for both; debug information and paths of this machine stay out of the file.
   env "CARGO_TARGET_${name^^}_LINKER=rust-lld" \
-    "CARGO_TARGET_${name^^}_RUSTFLAGS=--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo" \
+    "CARGO_TARGET_${name^^}_RUSTFLAGS=-C strip=debuginfo --remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo" \
     cargo build --locked --profile node --package fanout-kernel --bin topn --target "$target"
   mkdir -p "target/node/$1"
   install -m 0755 "target/$target/node/topn" "target/node/$1/topn"
