@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use kernel::cli::{AnswerArgs, CountArgs};
+use kernel::render::Format;
 
 #[cfg(feature = "emulator")]
 use crate::commands::EmulateArgs;
@@ -33,7 +34,15 @@ pub enum Command {
     Plan(Box<SubmitArgs>),
     /// Count words on a Batch pool: stage, run, fetch, merge, print, clean up
     Submit(Box<SubmitArgs>),
-    /// Remove what one run left in the account: its job, pool and containers
+    /// Take up a run whose client is gone, and finish it
+    Resume(ResumeArgs),
+    /// List the runs: those with a record here and those in the account
+    Ls(LsArgs),
+    /// Print the answer of a finished run again
+    Fetch(FetchArgs),
+    /// Stop a run and remove what it left in the account; its record stays
+    Cancel(CleanArgs),
+    /// Remove what one run left: its job, pool and containers, and its record
     Clean(CleanArgs),
     /// An embedded Azure Batch and Blob service on this machine, for `fanout` or any other client
     #[cfg(feature = "emulator")]
@@ -90,7 +99,7 @@ pub struct SubmitArgs {
 }
 
 /// How and how much is told on stderr.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct TalkArgs {
     /// Only errors
     #[arg(short = 'q', long, conflicts_with = "verbose")]
@@ -114,7 +123,64 @@ pub enum Keep {
     Blobs,
 }
 
-/// Flags of `clean`.
+/// Flags of `resume`.
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// The run's id, as `submit` told it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Format of the answer [default: table on a terminal, tsv off it]
+    #[arg(short = 'o', long, value_name = "FORMAT", value_enum)]
+    pub format: Option<Format>,
+    /// Where the run takes place [default: where its record says].
+    #[command(flatten)]
+    pub services: ServiceArgs,
+    /// How and how much is told.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+/// Flags of `ls`.
+#[derive(Debug, Clone, Args)]
+pub struct LsArgs {
+    /// Format of the list
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        value_enum
+    )]
+    pub format: ListFormat,
+    /// The account to look into; without one only the records here are listed.
+    #[command(flatten)]
+    pub services: ServiceArgs,
+}
+
+/// Forms of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Table,
+    /// One object.
+    Json,
+}
+
+/// Flags of `fetch`.
+#[derive(Debug, Clone, Args)]
+pub struct FetchArgs {
+    /// The run's id, as `submit` told it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// How many words; 0 for all [default: as the run was asked]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub top: Option<u64>,
+    /// Format of the answer [default: table on a terminal, tsv off it]
+    #[arg(short = 'o', long, value_name = "FORMAT", value_enum)]
+    pub format: Option<Format>,
+}
+
+/// Flags of `clean` and `cancel`.
 #[derive(Debug, Clone, Args)]
 pub struct CleanArgs {
     /// The run's id, as `submit` told it

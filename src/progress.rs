@@ -17,9 +17,10 @@ use crate::settings::Environment;
 pub const STEPS: u8 = 9;
 
 /// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ProgressMode {
     /// Bars on a terminal, plain lines off it.
+    #[default]
     Auto,
     /// Bars, also off a terminal.
     Bar,

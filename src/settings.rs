@@ -2,12 +2,15 @@
 //!
 //! The only place that reads the environment. It talks to nobody: whether a key is right is found out by `azure`.
 
+use std::path::PathBuf;
+
 use crate::azure::storage::{ConnectionError, StorageAccount};
 use crate::azure::{Endpoint, EndpointError, KeyError, SharedKey};
+use crate::record::{RunSpec, StateDirectory};
 use crate::secret::Secret;
 
 /// Reads one variable of the environment; `None` when it is not set or empty.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// The environment of this process.
 ///
@@ -134,6 +137,25 @@ pub enum SettingsError {
 }
 
 impl ServiceArgs {
+    /// Whether no flag was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            batch_endpoint,
+            batch_account,
+            storage_endpoint,
+            storage_account,
+        } = self;
+        [
+            batch_endpoint,
+            batch_account,
+            storage_endpoint,
+            storage_account,
+        ]
+        .iter()
+        .all(|flag| flag.is_none())
+    }
+
     /// Resolves the services from these flags and `environment`.
     ///
     /// # Errors
@@ -143,6 +165,37 @@ impl ServiceArgs {
             batch: self.batch(environment)?,
             storage: self.storage(environment)?,
         })
+    }
+
+    /// The services of a recorded run: these flags, then `environment`, then what the record says; keys are never in a
+    /// record.
+    ///
+    /// # Errors
+    /// [`SettingsError`] as [`resolve`](Self::resolve).
+    pub fn resolve_for(
+        &self,
+        spec: &RunSpec,
+        environment: Environment<'_>,
+    ) -> Result<Services, SettingsError> {
+        let unset = |names: &[&str]| names.iter().all(|name| environment(name).is_none());
+        let mut args = self.clone();
+        if args.batch_endpoint.is_none()
+            && unset(&["AZURE_BATCH_ENDPOINT", "AZURE_BATCH_ACCOUNT_ENDPOINT"])
+        {
+            args.batch_endpoint = Some(spec.batch.endpoint.clone());
+            args.batch_account
+                .get_or_insert_with(|| spec.batch.account.clone());
+        }
+        let named = [
+            "AZURE_STORAGE_ACCOUNT",
+            "AZURE_STORAGE_ACCOUNT_NAME",
+            "AZURE_STORAGE_CONNECTION_STRING",
+        ];
+        if args.storage_endpoint.is_none() && args.storage_account.is_none() && unset(&named) {
+            args.storage_endpoint = Some(spec.storage.endpoint.clone());
+            args.storage_account = Some(spec.storage.account.clone());
+        }
+        args.resolve(environment)
     }
 
     fn batch(&self, environment: Environment<'_>) -> Result<Account, SettingsError> {
@@ -227,6 +280,22 @@ impl ServiceArgs {
         }
         Ok(Account { endpoint, key })
     }
+}
+
+/// Where runs keep their records: `$XDG_STATE_HOME/fanout`, or `~/.local/state/fanout`.
+///
+/// # Errors
+/// [`SettingsError::Missing`] when neither is known.
+pub fn state_directory(environment: Environment<'_>) -> Result<StateDirectory, SettingsError> {
+    let state = environment("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || environment("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    let state = state.or_else(home).ok_or(SettingsError::Missing {
+        what: "directory for the records of runs",
+        how: "XDG_STATE_HOME or HOME in the environment",
+    })?;
+    Ok(StateDirectory::new(state.join("fanout")))
 }
 
 /// The value of the first of `names` that is set; others that are set must have the same value.

@@ -152,6 +152,11 @@ impl StopWords {
         Self(words)
     }
 
+    /// The words, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
     /// How many different words there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -4,12 +4,13 @@ use std::future::Future;
 
 use kernel::exit::Exit as KernelExit;
 
-use super::{clean, plan, submit};
+use super::{answer, clean, ls, plan, resume, submit};
 use crate::cli::{Cli, Command, SubmitArgs, TalkArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::{Narrator, Verbosity};
-use crate::settings::{ServiceArgs, Services, process_environment};
+use crate::record::StateDirectory;
+use crate::settings::{ServiceArgs, Services, SettingsError, process_environment, state_directory};
 
 /// Carries out `cli`. Answers go to stdout, everything else to stderr.
 ///
@@ -23,27 +24,44 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Plan(args) => plan::plan(&args, is_local(&args)),
         Command::Submit(args) => {
-            let services = services_of(&args)?;
             let narrator = narrator(&args.talk);
-            block_on(submit::submit(&args, services.as_ref(), &narrator))?
+            let services = if is_local(&args) {
+                None
+            } else {
+                Some((resolve(&args.services)?, state()?))
+            };
+            let services = services.as_ref().map(|(services, state)| (services, state));
+            block_on(submit::submit(&args, services, &narrator))?
+        }
+        Command::Resume(args) => block_on(resume::resume(
+            &args,
+            &process_environment,
+            &state()?,
+            &narrator(&args.talk),
+        ))?,
+        Command::Ls(args) => {
+            let services = match args.services.resolve(&process_environment) {
+                Err(SettingsError::Missing { .. }) if args.services.is_empty() => None,
+                services => Some(services.map_err(|error| Failure::new(Exit::Usage, error))?),
+            };
+            block_on(ls::ls(&args, services.as_ref(), &state()?))?
+        }
+        Command::Fetch(args) => answer::fetch(&args, &state()?),
+        Command::Cancel(args) => {
+            let (services, narrator) = (resolve(&args.services)?, narrator(&args.talk));
+            block_on(clean::cancel(&args.run, &services, &state()?, &narrator))?
         }
         Command::Clean(args) => {
-            let services = resolve(&args.services)?;
-            let narrator = narrator(&args.talk);
-            block_on(clean::clean(&args.run, &services, &narrator))?
+            let (services, narrator) = (resolve(&args.services)?, narrator(&args.talk));
+            block_on(clean::clean(&args.run, &services, &state()?, &narrator))?
         }
         #[cfg(feature = "emulator")]
         Command::Emulate(args) => block_on(super::emulate::emulate(args))?,
     }
 }
 
-/// The services of a run; none when it takes place on an embedded one.
-fn services_of(args: &SubmitArgs) -> Result<Option<Services>, Failure> {
-    if is_local(args) {
-        Ok(None)
-    } else {
-        resolve(&args.services).map(Some)
-    }
+fn state() -> Result<StateDirectory, Failure> {
+    state_directory(&process_environment).map_err(|error| Failure::new(Exit::Usage, error))
 }
 
 #[cfg(feature = "emulator")]

@@ -2,6 +2,7 @@
 //!
 //! `dispatch` picks the command; `clients`, `failure`, `interrupt` and `program` are what several of them need.
 
+mod answer;
 mod clean;
 mod clients;
 mod dispatch;
@@ -9,8 +10,11 @@ mod dispatch;
 mod emulate;
 mod failure;
 mod interrupt;
+mod ls;
 mod plan;
 mod program;
+mod restore;
+mod resume;
 mod submit;
 
 pub use dispatch::run;

@@ -3,7 +3,7 @@
 //! The format is public and versioned: a reader takes every event of its own and older versions, skips a last line that
 //! was cut by a crash, and refuses a newer version.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -28,8 +28,6 @@ pub enum Step {
     Job,
     /// Step 5.
     Tasks,
-    /// Steps 6 and 7, until the merged partial is on disk.
-    Merge,
     /// Steps 8 and 9.
     CleanUp,
 }
@@ -52,6 +50,11 @@ pub enum Event {
     Done {
         /// The step.
         step: Step,
+    },
+    /// The merged partial is on disk.
+    Merged {
+        /// Whether nothing is missing in it.
+        complete: bool,
     },
     /// The answer was printed in full.
     Answered,
@@ -102,6 +105,12 @@ pub enum RecordError {
         /// The version in it.
         found: u32,
     },
+    /// Another process works on the run.
+    #[error("open record `{}`: another process is working on this run", path.display())]
+    Busy {
+        /// The record.
+        path: PathBuf,
+    },
     /// Its first event is no plan.
     #[error("read record `{}`: it does not begin with a plan", path.display())]
     NoPlan {
@@ -137,6 +146,7 @@ impl Journal {
             path: path.to_owned(),
             file,
         };
+        journal.lock()?;
         journal.append(&Event::Plan {
             spec: Box::new(spec),
         })?;
@@ -152,7 +162,7 @@ impl Journal {
     /// Goes on with the record at `path`, whose whole lines are `recorded`.
     ///
     /// # Errors
-    /// [`RecordError::File`].
+    /// [`RecordError::File`], or [`RecordError::Busy`] while another process has it.
     pub fn resume(path: &Path, recorded: &Recorded) -> Result<Self, RecordError> {
         let fail = |source| RecordError::File {
             action: "open record",
@@ -160,11 +170,27 @@ impl Journal {
             source,
         };
         let file = OpenOptions::new().append(true).open(path).map_err(fail)?;
-        // What a crash cut off must not run into the next line.
-        file.set_len(recorded.bytes).map_err(fail)?;
-        Ok(Self {
+        let journal = Self {
             path: path.to_owned(),
             file,
+        };
+        journal.lock()?;
+        // What a crash cut off must not run into the next line.
+        journal.file.set_len(recorded.bytes).map_err(fail)?;
+        Ok(journal)
+    }
+
+    /// Keeps other processes from the record until this one ends, however it ends.
+    fn lock(&self) -> Result<(), RecordError> {
+        self.file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => RecordError::Busy {
+                path: self.path.clone(),
+            },
+            TryLockError::Error(source) => RecordError::File {
+                action: "lock record",
+                path: self.path.clone(),
+                source,
+            },
         })
     }
 
@@ -274,6 +300,15 @@ impl Recorded {
     #[must_use]
     pub fn is_begun(&self, step: Step) -> bool {
         self.events.contains(&Event::Begun { step })
+    }
+
+    /// Once the merged partial is on disk: whether nothing is missing in it.
+    #[must_use]
+    pub fn merged(&self) -> Option<bool> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Merged { complete } => Some(*complete),
+            _ => None,
+        })
     }
 
     /// Whether the answer was printed.

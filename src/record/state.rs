@@ -36,10 +36,14 @@ impl StateDirectory {
         self.run(run).join("record.ndjson")
     }
 
-    /// The merged partial of `run`.
+    /// The merged partial of `run`: of the whole, or of the file that the plan numbers `file_index`.
     #[must_use]
-    pub fn merged(&self, run: &RunId) -> PathBuf {
-        self.run(run).join("merged.partial")
+    pub fn merged(&self, run: &RunId, file_index: Option<usize>) -> PathBuf {
+        let name = file_index.map_or_else(
+            || "merged.partial".to_owned(),
+            |index| format!("file-{index:06}.partial"),
+        );
+        self.run(run).join(name)
     }
 
     /// The runs that have a directory here, oldest first.

@@ -12,14 +12,14 @@ use crate::azurite::{self, Azurite};
 use crate::harness::{Place, Ran, text};
 
 /// `fanout emulate` in a process of its own, in its own place.
-struct Emulated {
+pub(crate) struct Emulated {
     place: Place,
     child: Child,
     ready: serde_json::Value,
 }
 
 impl Emulated {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let place = Place::new();
         let mut child = place
             .command(["emulate"])
@@ -43,7 +43,7 @@ impl Emulated {
     }
 
     /// A command of `place` that runs on this service.
-    fn command(&self, place: &Place, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, place: &Place, args: &[&str]) -> Command {
         let mut command = place.command(args);
         command
             .args(["--batch-endpoint", &self.text("batch", "endpoint")])
@@ -54,7 +54,7 @@ impl Emulated {
         command
     }
 
-    fn run(&self, place: &Place, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, place: &Place, args: &[&str]) -> Ran {
         place.finish(&mut self.command(place, args))
     }
 
@@ -74,7 +74,7 @@ impl Emulated {
     }
 
     /// Pools, jobs and containers of the account.
-    fn left(&self) -> Vec<String> {
+    pub(crate) fn left(&self) -> Vec<String> {
         let (batch, storage) = self.clients();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -104,7 +104,7 @@ impl Emulated {
         })
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let sent = Command::new("kill")
             .args(["-s", "TERM", &self.child.id().to_string()])
             .status()

@@ -111,6 +111,13 @@ impl Place {
         ran
     }
 
+    /// Removes what a killed process could not: its temporary files.
+    pub(crate) fn clear_temporary_files(&self) {
+        let tmp = self.path().join("tmp");
+        std::fs::remove_dir_all(&tmp).unwrap();
+        std::fs::create_dir(&tmp).unwrap();
+    }
+
     /// Temporary files and processes that belong to this place.
     pub(crate) fn left_over(&self) -> Vec<String> {
         let tmp = self.path().join("tmp");

@@ -2,7 +2,7 @@
 //!
 //! - `harness`: one program run, and what it left
 //! - `answer`: the same bytes as a count here · `failure`: everything that can go wrong, and what is left then
-//! - `account`: a service in another process, by endpoints and keys, with its own blobs or on Azurite
+//! - `resume`: clients that are killed · `account`: a service in another process, by endpoints and keys, with its own blobs or on Azurite
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -15,3 +15,4 @@ mod answer;
 mod azurite;
 mod failure;
 mod harness;
+mod resume;

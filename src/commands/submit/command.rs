@@ -2,30 +2,41 @@
 //!
 //! What each step does is in its own module.
 
+use std::path::Path;
+
+use time::OffsetDateTime;
+
 use super::clean_up::{CleanUp, Made};
+use super::ledger::{Ledger, from_record};
 use super::prepare::{Cuts, Prepared, describe, prepare};
-use super::session::{Session, deadline};
+use super::session::Session;
 use crate::cli::SubmitArgs;
+use crate::clock;
 use crate::commands::clients::Clients;
+use crate::commands::failure::from_service;
 use crate::commands::interrupt::{Interrupted, Interrupts};
+use crate::commands::restore::spec_of;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::plan::RunId;
 use crate::progress::{Narrator, seconds, size};
+use crate::record::{Event, Journal, RunSpec, StateDirectory, Step};
 use crate::settings::Services;
 
-/// Runs `submit` on `services`, or on an embedded service when there are none.
+/// Runs `submit` on `services`, with a record in `state`, or without one on an embedded service when there are none.
 ///
 /// # Errors
 /// The first failure; whatever was made in the account is removed before it is returned.
 pub(crate) async fn submit(
     args: &SubmitArgs,
-    services: Option<&Services>,
+    services: Option<(&Services, &StateDirectory)>,
     narrator: &Narrator,
 ) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
     match services {
-        Some(services) => run(args, services, narrator, &mut interrupts).await,
+        Some((services, state)) => {
+            run(args, services, Some(state), narrator, &mut interrupts).await
+        }
         #[cfg(feature = "emulator")]
         None => super::local::submit(args, narrator, &mut interrupts).await,
         #[cfg(not(feature = "emulator"))]
@@ -40,47 +51,139 @@ pub(crate) async fn submit(
 pub(super) async fn run(
     args: &SubmitArgs,
     services: &Services,
+    state: Option<&StateDirectory>,
     narrator: &Narrator,
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Failure> {
-    let deadline = deadline(args);
+    let deadline = clock::instant() + args.ttl;
     let clients = Clients::new(services)?;
     let scratch = scratch()?;
     let prepared = prepared(args, services, scratch.path(), interrupts).await?;
     prepared.program.check()?;
     tell_plan(&prepared, narrator);
-    let made = Made::default();
-    let session = Session {
+    let created = clients
+        .storage
+        .get_server_time()
+        .await
+        .map_err(from_service)?;
+    let ends = created + args.ttl;
+    let ledger = match state {
+        None => Ledger::none(),
+        Some(state) => begin_record(
+            state,
+            spec_of(args, &prepared, services, created, ends),
+            &prepared.plan.run,
+        )?,
+    };
+    let course = Course {
         args,
         services,
         clients: &clients,
         narrator,
         prepared: &prepared,
-        scratch: scratch.path(),
-        made: &made,
-        deadline,
+        ledger: &ledger,
     };
-    let outcome = interrupts
-        .stop(session.steps())
-        .await
-        .unwrap_or_else(|signal| Err(interrupted(signal)));
-    if outcome.is_err() {
-        narrator.detail("the run failed; what it made is removed");
+    course.run(scratch.path(), deadline, ends, interrupts).await
+}
+
+fn begin_record(state: &StateDirectory, spec: RunSpec, run: &RunId) -> Result<Ledger, Failure> {
+    let directory = state.run(run);
+    std::fs::create_dir_all(&directory).map_err(|error| {
+        Failure::new(Exit::LocalIo, error).context(format!("creating `{}`", directory.display()))
+    })?;
+    let journal = Journal::create(&state.record(run), spec).map_err(from_record)?;
+    Ok(Ledger::new(state.clone(), journal, None))
+}
+
+/// What a run needs from its first step to its last, whether it is new or taken up again.
+#[derive(Debug)]
+pub(crate) struct Course<'a> {
+    /// What the user wants.
+    pub(crate) args: &'a SubmitArgs,
+    /// Where the run takes place.
+    pub(crate) services: &'a Services,
+    /// The account.
+    pub(crate) clients: &'a Clients,
+    /// Where progress is told.
+    pub(crate) narrator: &'a Narrator,
+    /// What is done.
+    pub(crate) prepared: &'a Prepared,
+    /// The record.
+    pub(crate) ledger: &'a Ledger,
+}
+
+impl Course<'_> {
+    /// Every step, then the clean-up.
+    pub(crate) async fn run(
+        &self,
+        scratch: &Path,
+        deadline: tokio::time::Instant,
+        ends: OffsetDateTime,
+        interrupts: &mut Interrupts,
+    ) -> Result<Exit, Failure> {
+        // Of a run that is taken up again everything may be there.
+        let made = if self.ledger.is_resumed() {
+            Made::everything()
+        } else {
+            Made::default()
+        };
+        let session = Session {
+            args: self.args,
+            services: self.services,
+            clients: self.clients,
+            narrator: self.narrator,
+            prepared: self.prepared,
+            scratch,
+            made: &made,
+            deadline,
+            ends,
+            ledger: self.ledger,
+        };
+        let outcome = interrupts
+            .stop(Box::pin(session.steps()))
+            .await
+            .unwrap_or_else(|signal| Err(interrupted(signal)));
+        if outcome.is_err() {
+            self.narrator
+                .detail("the run failed; what it made is removed");
+        }
+        self.clean_up(&made, interrupts).await;
+        outcome
     }
-    let clean_up = CleanUp {
-        clients: &clients,
-        run: &prepared.plan.run,
-        narrator,
-        keep: &args.keep,
-    };
-    let cleaned = interrupts.stop(clean_up.remove(&made)).await;
-    if cleaned != Ok(true) {
-        let command = clean_command(&prepared.plan.run, services);
-        narrator.warn(format_args!(
+
+    /// Steps 8 and 9. What cannot be removed is told with the command that finishes it, and changes nothing else.
+    pub(crate) async fn clean_up(&self, made: &Made, interrupts: &mut Interrupts) {
+        let run = &self.prepared.plan.run;
+        let clean_up = CleanUp {
+            clients: self.clients,
+            run,
+            narrator: self.narrator,
+            keep: &self.args.keep,
+        };
+        let removed = async {
+            self.ledger.note(&Event::Begun {
+                step: Step::CleanUp,
+            })?;
+            if clean_up.remove(made).await {
+                self.ledger
+                    .note(&Event::Done {
+                        step: Step::CleanUp,
+                    })
+                    .map(|()| true)
+            } else {
+                Ok(false)
+            }
+        };
+        match interrupts.stop(removed).await {
+            Ok(Ok(true)) => return,
+            Ok(Err(failure)) => self.narrator.warn(failure.text()),
+            Ok(Ok(false)) | Err(_) => {}
+        }
+        let command = clean_command(run, self.services);
+        self.narrator.warn(format_args!(
             "not all of the run is removed; this finishes it: {command}"
         ));
     }
-    outcome
 }
 
 /// A directory for the files of a run on this machine; it goes when it is dropped.
@@ -97,7 +200,7 @@ pub(crate) fn scratch() -> Result<tempfile::TempDir, Failure> {
 async fn prepared(
     args: &SubmitArgs,
     services: &Services,
-    scratch: &std::path::Path,
+    scratch: &Path,
     interrupts: &mut Interrupts,
 ) -> Result<Prepared, Failure> {
     let (args, loopback, scratch) = (args.clone(), services.is_loopback(), scratch.to_owned());
@@ -110,7 +213,7 @@ async fn prepared(
     }
 }
 
-fn interrupted(Interrupted(signal): Interrupted) -> Failure {
+pub(crate) fn interrupted(Interrupted(signal): Interrupted) -> Failure {
     Failure::message(Exit::Interrupted, format_args!("interrupted by {signal}"))
 }
 

@@ -9,12 +9,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use kernel::cli::print;
-use kernel::partial::{MergeOptions, PartialReader, Totals, merge};
+use kernel::partial::{PartialReader, Totals};
 use kernel::render::Answer;
 use kernel::top::TopBuilder;
 
 use super::autopsy::tail;
+use super::merge::Merge;
 use super::prepare::Prepared;
 use super::stage::from_transfer;
 use super::tutorial;
@@ -25,6 +25,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::plan::{PartialCheck, Shard, TaskOutput, check_partial};
 use crate::progress::{Narrator, Unit};
+use crate::record::StateDirectory;
 
 /// Partials under way at once.
 const PARTIALS_PARALLEL: usize = 8;
@@ -48,14 +49,25 @@ pub(super) struct Fetch<'a> {
     pub(super) narrator: &'a Narrator,
     /// Where partials are put; made here.
     pub(super) directory: PathBuf,
+    /// Where merged partials are kept, for a run that has a record.
+    pub(super) state: Option<&'a StateDirectory>,
+}
+
+/// What was fetched.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// Per file where that is wanted, then the whole.
+    pub(super) answers: Vec<Answer>,
+    /// Whether anything is missing in them.
+    pub(super) exit: Exit,
 }
 
 impl Fetch<'_> {
-    /// Fetches, adds up and prints, unless tasks failed and that is not allowed.
+    /// Fetches and adds up, unless tasks failed and that is not allowed.
     ///
     /// # Errors
-    /// Exit 5 for failed tasks or partials that are not those of the plan, 9 when the answer cannot be written.
-    pub(super) async fn answer(&self, failed: Vec<FailedTask>) -> Result<Exit, Failure> {
+    /// Exit 5 for failed tasks or partials that are not those of the plan, 9 when a file cannot be written.
+    pub(super) async fn answer(&self, failed: Vec<FailedTask>) -> Result<Fetched, Failure> {
         if !failed.is_empty() {
             let report = self.report(&failed).await;
             if !self.args.answer.allow_partial || failed.len() == self.prepared.plan.tasks.len() {
@@ -91,13 +103,14 @@ impl Fetch<'_> {
         if let Some(directory) = &self.args.tutorial_output {
             tutorial::fetch(self.storage, self.prepared, &shards, directory).await?;
         }
-        self.merge_and_print(&shards).await?;
-        let complete = failed.is_empty() && self.prepared.left_out.is_empty();
-        Ok(if complete {
+        let answers = self.add_up(&shards).await?;
+        let complete = failed.is_empty() && self.prepared.left_out_count == 0;
+        let exit = if complete {
             Exit::Done
         } else {
             Exit::Incomplete
-        })
+        };
+        Ok(Fetched { answers, exit })
     }
 
     /// Downloads the partial of `shard` and checks every byte and number of it.
@@ -133,8 +146,8 @@ impl Fetch<'_> {
         self.directory.join(number.to_string())
     }
 
-    /// Adds up, per file first where that is wanted, and prints.
-    async fn merge_and_print(&self, shards: &[&Shard]) -> Result<(), Failure> {
+    /// Adds up, per file first where that is wanted.
+    async fn add_up(&self, shards: &[&Shard]) -> Result<Vec<Answer>, Failure> {
         let merges = self.merges(shards);
         let work = move || {
             merges
@@ -158,14 +171,7 @@ impl Fetch<'_> {
                 format_args!("{words} words, {distinct} different, in {inputs} files"),
             );
         }
-        print(
-            &self
-                .args
-                .answer
-                .view(self.prepared.settings, &self.prepared.filters),
-            &answers,
-        )?;
-        Ok(())
+        Ok(answers)
     }
 
     /// What is added up: each file that has all its shards, where that is wanted, then the whole.
@@ -197,26 +203,33 @@ impl Fetch<'_> {
                     .as_os_str()
                     .as_bytes()
                     .to_vec();
-                merges.push(self.merge(&own_fetched, Some(path)));
+                merges.push(self.merge(&own_fetched, Some((index, path))));
             }
         }
         merges.push(self.merge(shards, None));
         merges
     }
 
-    fn merge(&self, shards: &[&Shard], file: Option<Vec<u8>>) -> Merge {
+    /// One answer of `shards`: of the file of that index and path, or of the whole.
+    fn merge(&self, shards: &[&Shard], file: Option<(usize, Vec<u8>)>) -> Merge {
+        let run = &self.prepared.plan.run;
+        let (index, path) = file.map_or((None, None), |(index, path)| (Some(index), Some(path)));
         Merge {
-            file,
+            file: path,
             paths: shards
                 .iter()
                 .map(|shard| self.path_of(shard.number))
                 .collect(),
             expected: shards
                 .iter()
-                .map(|shard| self.prepared.plan.run.shard_id(shard.number))
+                .map(|shard| run.shard_id(shard.number))
                 .collect(),
             top: TopBuilder::new(self.args.answer.top, self.prepared.filters.clone()),
             temp_dir: self.directory.clone(),
+            settings: self.prepared.settings,
+            keep: self
+                .state
+                .map(|state| (state.merged(run, index), run.to_string())),
         }
     }
 
@@ -241,41 +254,6 @@ impl Fetch<'_> {
             text = format!("{text}\n  and {} more", failed.len() - AUTOPSIES_MAX);
         }
         text
-    }
-}
-
-/// Partials that are added up into one answer.
-#[derive(Debug)]
-struct Merge {
-    file: Option<Vec<u8>>,
-    paths: Vec<PathBuf>,
-    expected: Vec<String>,
-    top: TopBuilder,
-    temp_dir: PathBuf,
-}
-
-impl Merge {
-    fn answer(mut self) -> Result<Answer, Failure> {
-        let options = MergeOptions {
-            expected: Some(&self.expected),
-            temp_dir: &self.temp_dir,
-            ..MergeOptions::default()
-        };
-        let merged = merge(&self.paths, &options, &mut |word, count| {
-            self.top.push(word, count);
-            Ok(())
-        });
-        let (_, totals) = merged.map_err(|error| {
-            Failure::message(
-                Exit::Incomplete,
-                format_args!("failed to {:#}", anyhow::Error::new(error)),
-            )
-        })?;
-        Ok(Answer {
-            file: self.file,
-            rows: self.top.finish(),
-            totals,
-        })
     }
 }
 

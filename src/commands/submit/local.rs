@@ -30,7 +30,7 @@ pub(super) async fn submit(
         })
     });
     let outcome = match services {
-        Ok(services) => run(args, &services, narrator, interrupts).await,
+        Ok(services) => run(args, &services, None, narrator, interrupts).await,
         Err(failure) => Err(failure),
     };
     if let Err(error) = service.shutdown().await {

@@ -4,7 +4,7 @@
 //! - `prepare`, `cuts`: inputs, program and plan, before anything is made
 //! - `image`, `bodies`: what the service is told; `stage`: what nodes fetch
 //! - `watch`, `autopsy`: until every task has ended, and why some failed
-//! - `fetch`, `tutorial`: the answer; `clean_up`: nothing stays
+//! - `fetch`, `merge`, `tutorial`: the answer; `clean_up`: nothing stays; `ledger`: the record, step by step
 
 mod autopsy;
 mod bodies;
@@ -13,16 +13,22 @@ mod command;
 mod cuts;
 mod fetch;
 mod image;
+mod ledger;
 #[cfg(feature = "emulator")]
 mod local;
+mod merge;
 mod prepare;
 mod session;
 mod stage;
 mod tutorial;
 mod watch;
 
-pub(crate) use bodies::{Grants, job_body, pool_body, task_bodies};
+pub(crate) use bodies::{
+    Grants, METADATA_DEADLINE, METADATA_RUN, job_body, pool_body, task_bodies,
+};
 pub(crate) use clean_up::{CleanUp, Made};
-pub(crate) use command::{scratch, submit};
+pub(crate) use command::{Course, interrupted, scratch, submit};
 pub(crate) use image::typical_image;
-pub(crate) use prepare::{Cuts, Prepared, describe, prepare};
+pub(crate) use ledger::{Ledger, RECORD_BLOB, from_record};
+pub(crate) use merge::read_answer;
+pub(crate) use prepare::{Cuts, Prepared, Source, describe, prepare};

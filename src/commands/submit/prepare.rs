@@ -48,6 +48,8 @@ pub(crate) struct Prepared {
     pub(crate) shard_bytes: u64,
     /// Inputs that cannot be counted, when an answer without them is allowed.
     pub(crate) left_out: Vec<InputFailure>,
+    /// How many they are; of a run that is taken up again only this is known.
+    pub(crate) left_out_count: u64,
 }
 
 /// One file and where its bytes are.
@@ -115,6 +117,7 @@ pub(crate) fn prepare(
         filters,
         program,
         shard_bytes,
+        left_out_count: left_out.len() as u64,
         left_out,
     })
 }

@@ -4,23 +4,26 @@
 
 use std::path::Path;
 
+use kernel::cli::print;
 use time::{Duration, OffsetDateTime};
 
 use super::bodies::{Grants, job_body, marks, pool_body, task_bodies};
 use super::clean_up::Made;
-use super::fetch::Fetch;
+use super::fetch::{Fetch, Fetched};
 use super::image::pick_image;
+use super::ledger::Ledger;
 use super::prepare::Prepared;
 use super::stage::{PROGRAM_BLOB, Stage};
 use super::watch::{FailedTask, Pace, Watch};
+use crate::azure::batch::ListQuery;
 use crate::azure::sas::{Rights, Target, Terms};
 use crate::cli::SubmitArgs;
-use crate::clock;
 use crate::commands::clients::Clients;
 use crate::commands::failure::from_service;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::{Narrator, Unit};
+use crate::record::{Event, Step};
 use crate::settings::Services;
 
 /// How much earlier than now a signature is valid, for clocks that are behind: the skew that the services allow.
@@ -46,41 +49,92 @@ pub(super) struct Session<'a> {
     pub(super) scratch: &'a Path,
     /// What was made in the account.
     pub(super) made: &'a Made,
-    /// When the run's time is over.
+    /// When the run's time is over, by this machine's steady clock.
     pub(super) deadline: tokio::time::Instant,
+    /// The same for the services.
+    pub(super) ends: OffsetDateTime,
+    /// The record.
+    pub(super) ledger: &'a Ledger,
 }
 
 impl Session<'_> {
-    /// Steps 1 to 7; the answer is printed at their end.
+    /// Steps 1 to 7; the answer is printed at their end. Each is harmless when an earlier process did it already.
     ///
     /// # Errors
     /// The first failure. What was made by then is in `made`.
     pub(super) async fn steps(&self) -> Result<Exit, Failure> {
-        let now = self
-            .clients
-            .storage
-            .get_server_time()
-            .await
-            .map_err(from_service)?;
-        let ends = now + self.args.ttl;
-        self.containers(ends).await?;
-        self.stage().await?;
-        let grants = self.grants(now, ends);
-        self.pool(ends, &grants).await?;
-        self.job(ends).await?;
-        self.tasks(&grants).await?;
+        let ledger = self.ledger;
+        ledger.step(Step::Containers, self.containers()).await?;
+        self.copy_record().await?;
+        if !ledger.was_done(Step::Stage) {
+            ledger.step(Step::Stage, self.stage()).await?;
+            // From now on any machine can finish the run.
+            self.copy_record().await?;
+        }
+        let grants = self.grants().await?;
+        ledger.step(Step::Pool, self.pool(&grants)).await?;
+        ledger.step(Step::Job, self.job()).await?;
+        ledger.step(Step::Tasks, self.tasks(&grants)).await?;
+        self.copy_record().await?;
+        if ledger.is_resumed() {
+            self.reactivate().await?;
+        }
         let failed = self.watch().await?;
-        self.fetch(failed).await
+        let fetched = self.fetch(failed).await?;
+        ledger.note(&Event::Merged {
+            complete: fetched.exit == Exit::Done,
+        })?;
+        print(
+            &self
+                .args
+                .answer
+                .view(self.prepared.settings, &self.prepared.filters),
+            &fetched.answers,
+        )?;
+        ledger.note(&Event::Answered)?;
+        Ok(fetched.exit)
     }
 
-    async fn containers(&self, ends: OffsetDateTime) -> Result<(), Failure> {
+    async fn copy_record(&self) -> Result<(), Failure> {
+        self.ledger
+            .copy(&self.clients.storage, &self.prepared.plan.run)
+            .await
+    }
+
+    /// Gives tasks that failed under an earlier process another try.
+    async fn reactivate(&self) -> Result<(), Failure> {
+        let job = self.prepared.plan.run.as_str();
+        let query = ListQuery {
+            filter: Some("state eq 'completed' and executionInfo/result eq 'failure'".to_owned()),
+            select: Some("id".to_owned()),
+            ..ListQuery::default()
+        };
+        for task in self
+            .clients
+            .batch
+            .list_tasks(job, &query)
+            .await
+            .map_err(from_service)?
+        {
+            self.narrator
+                .detail(format_args!("task {} is tried again", task.id));
+            self.clients
+                .batch
+                .reactivate_task(job, &task.id)
+                .await
+                .map_err(from_service)?;
+        }
+        Ok(())
+    }
+
+    async fn containers(&self) -> Result<(), Failure> {
         let run = &self.prepared.plan.run;
         self.narrator.step(
             1,
             "containers",
             format_args!("{run}-app, {run}-in, {run}-out"),
         );
-        let metadata = marks(run, ends)
+        let metadata = marks(run, self.ends)
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
@@ -97,20 +151,22 @@ impl Session<'_> {
             storage: &self.clients.storage,
             prepared: self.prepared,
             narrator: self.narrator,
+            resumed: self.ledger.is_resumed(),
         };
         stage.everything().await
     }
 
     /// What nodes may do, signed: least privilege, from a little before now until a little after the end of the run.
-    fn grants(&self, now: OffsetDateTime, ends: OffsetDateTime) -> Grants {
+    async fn grants(&self) -> Result<Grants, Failure> {
         let run = &self.prepared.plan.run;
         let storage = &self.clients.storage;
+        let now = storage.get_server_time().await.map_err(from_service)?;
         let terms = |rights| Terms::Fixed {
             rights,
             start: now - CLOCK_SKEW,
-            expiry: ends + GRANT_MARGIN,
+            expiry: self.ends + GRANT_MARGIN,
         };
-        Grants {
+        Ok(Grants {
             program: storage.sas(
                 Target::Blob(&run.app_container(), PROGRAM_BLOB),
                 &terms(Rights::Read),
@@ -123,10 +179,10 @@ impl Session<'_> {
                 Target::Container(&run.out_container()),
                 &terms(Rights::CreateWrite),
             ),
-        }
+        })
     }
 
-    async fn pool(&self, ends: OffsetDateTime, grants: &Grants) -> Result<(), Failure> {
+    async fn pool(&self, grants: &Grants) -> Result<(), Failure> {
         let plan = &self.prepared.plan;
         let images = self
             .clients
@@ -134,7 +190,7 @@ impl Session<'_> {
             .list_supported_images()
             .await
             .map_err(from_service)?;
-        let image = pick_image(&images, ends).ok_or_else(|| {
+        let image = pick_image(&images, self.ends).ok_or_else(|| {
             let message = format!(
                 "none of the {} images of the service is a verified Ubuntu that is supported",
                 images.len()
@@ -149,15 +205,15 @@ impl Session<'_> {
                 plan.run, plan.nodes, self.args.vm_size, image.node_agent_sku_id
             ),
         );
-        let body = pool_body(plan, &self.args.vm_size, image, ends, grants);
+        let body = pool_body(plan, &self.args.vm_size, image, self.ends, grants);
         self.made.pool(self.clients.batch.create_pool(&body)).await
     }
 
-    async fn job(&self, ends: OffsetDateTime) -> Result<(), Failure> {
+    async fn job(&self) -> Result<(), Failure> {
         let plan = &self.prepared.plan;
         self.narrator.step(4, "job", &plan.run);
         self.made
-            .job(self.clients.batch.create_job(&job_body(plan, ends)))
+            .job(self.clients.batch.create_job(&job_body(plan, self.ends)))
             .await
     }
 
@@ -193,19 +249,15 @@ impl Session<'_> {
         watch.until_ended().await
     }
 
-    async fn fetch(&self, failed: Vec<FailedTask>) -> Result<Exit, Failure> {
+    async fn fetch(&self, failed: Vec<FailedTask>) -> Result<Fetched, Failure> {
         let fetch = Fetch {
             storage: &self.clients.storage,
             args: self.args,
             prepared: self.prepared,
             narrator: self.narrator,
             directory: self.scratch.join("partials"),
+            state: self.ledger.state(),
         };
         fetch.answer(failed).await
     }
-}
-
-/// When a run that begins now is out of time.
-pub(super) fn deadline(args: &SubmitArgs) -> tokio::time::Instant {
-    clock::instant() + args.ttl
 }

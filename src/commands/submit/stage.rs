@@ -2,6 +2,7 @@
 //!
 //! A blob is named after its shard and its place in it. Who may read it is decided in `session`.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub(super) struct Stage<'a> {
     pub(super) prepared: &'a Prepared,
     /// Where progress is told.
     pub(super) narrator: &'a Narrator,
+    /// Whether blobs of an earlier try may be there already.
+    pub(super) resumed: bool,
 }
 
 impl Stage<'_> {
@@ -75,12 +78,14 @@ impl Stage<'_> {
             .await
             .map_err(from_transfer)?;
         let container = plan.run.in_container();
+        let there = self.already_there(&container).await?;
         let pieces = plan.shards.iter().flat_map(|shard| {
             shard
                 .pieces
                 .iter()
                 .enumerate()
                 .map(|(index, piece)| (format!("{}/{index:06}", shard.number), piece))
+                .filter(|(name, piece)| there.get(name) != Some(&piece.bytes()))
         });
         stream::iter(pieces)
             .map(|(name, piece)| self.piece(&container, name, piece, &progress))
@@ -89,6 +94,22 @@ impl Stage<'_> {
             .await?;
         bar.finish_and_clear();
         self.prepared.files.iter().try_for_each(check_unchanged)
+    }
+
+    /// Name and size of the blobs that an earlier try put there; a blob appears whole or not at all.
+    async fn already_there(&self, container: &str) -> Result<HashMap<String, u64>, Failure> {
+        if !self.resumed {
+            return Ok(HashMap::new());
+        }
+        let blobs = self
+            .storage
+            .list_blobs(container, "")
+            .await
+            .map_err(from_service)?;
+        Ok(blobs
+            .into_iter()
+            .map(|blob| (blob.name, blob.bytes))
+            .collect())
     }
 
     async fn piece(
