@@ -4,6 +4,8 @@
 
 use std::io::Write;
 
+use rayon::prelude::*;
+
 use crate::partial::{PartialError, PartialWriter, Totals};
 use crate::settings::{CountSettings, Filters};
 use crate::table::{Seed, Table};
@@ -16,6 +18,32 @@ pub struct Counts {
     /// No word is in two tables.
     tables: Vec<Table>,
     totals: Totals,
+}
+
+/// 256 Ki words in all tables: below it one thread merges them in a few milliseconds.
+const PARALLEL_WORDS_MIN: usize = 1 << 18;
+
+/// Adds all tables to the largest, where it is: needs the least memory, and with two tables there is little to share out.
+fn merge_into_one(mut tables: Vec<Table>) -> Vec<Table> {
+    tables.sort_by_key(|table| std::cmp::Reverse(table.len()));
+    let mut tables = tables.into_iter();
+    let mut whole: Vec<Table> = tables.next().into_iter().collect();
+    if let Some(whole) = whole.first_mut() {
+        for table in tables {
+            whole.absorb(&table);
+        }
+    }
+    whole
+}
+
+/// Makes as many tables as there are, each of the words of one part of all hashes, at the same time.
+fn merge_by_parts(tables: Vec<Table>) -> Vec<Table> {
+    let parts = tables.len();
+    let merged: Vec<Option<Table>> = (0..parts)
+        .into_par_iter()
+        .map(|index| Table::of_part(&tables, index, parts))
+        .collect();
+    merged.into_iter().flatten().collect()
 }
 
 impl Counts {
@@ -45,19 +73,17 @@ impl Counts {
     /// Counts of tables with the same seed that may share words.
     pub(crate) fn merge(
         settings: CountSettings,
-        mut tables: Vec<Table>,
+        tables: Vec<Table>,
         bytes: u64,
         inputs: u64,
     ) -> Self {
-        tables.sort_by_key(|table| std::cmp::Reverse(table.len()));
-        let mut tables = tables.into_iter();
-        let mut whole: Vec<Table> = tables.next().into_iter().collect();
-        if let Some(whole) = whole.first_mut() {
-            for table in tables {
-                whole.absorb(&table);
-            }
-        }
-        Self::new(settings, whole, bytes, inputs)
+        let distinct: usize = tables.iter().map(Table::len).sum();
+        let tables = if tables.len() > 2 && distinct > PARALLEL_WORDS_MIN {
+            merge_by_parts(tables)
+        } else {
+            merge_into_one(tables)
+        };
+        Self::new(settings, tables, bytes, inputs)
     }
 
     /// No counts.
@@ -113,12 +139,58 @@ impl Counts {
     /// [`PartialError`] when writing fails or the id is too long.
     pub fn write_partial<W: Write>(&self, shard: &str, out: W) -> Result<W, PartialError> {
         let mut words: Vec<(&[u8], u64)> = self.iter().collect();
-        words.sort_unstable();
+        if words.len() > PARALLEL_WORDS_MIN {
+            words.par_sort_unstable();
+        } else {
+            words.sort_unstable();
+        }
         let mut writer = PartialWriter::new(out, self.settings, shard)?;
         for (word, count) in words {
             writer.push(word, count)?;
         }
         let (out, _) = writer.finish(self.totals.bytes, self.totals.inputs)?;
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::count_text;
+    use crate::settings::WordMode;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 60 }))]
+
+        #[test]
+        fn tables_merged_by_parts_are_tables_merged_into_one(
+            texts in prop::collection::vec(
+                prop::collection::vec((0_u32..4000, 1_usize..40), 0..1500),
+                1..6,
+            ),
+        ) {
+            let settings = CountSettings::new(WordMode::Whitespace, true);
+            let seed = Seed::random();
+            let mut tables = Vec::new();
+            for words in texts {
+                let text: Vec<String> = words
+                    .into_iter()
+                    .map(|(number, length)| format!("{number:0length$x}"))
+                    .collect();
+                let mut table = Table::new(seed.clone());
+                count_text(text.join(" ").as_bytes(), settings, &mut table);
+                tables.push(table);
+            }
+            let sorted = |tables: Vec<Table>| {
+                let counts = Counts::new(settings, tables, 0, 0);
+                let mut words: Vec<(Vec<u8>, u64)> =
+                    counts.iter().map(|(word, count)| (word.to_vec(), count)).collect();
+                words.sort_unstable();
+                (words, counts.totals())
+            };
+            let parts = sorted(merge_by_parts(tables.clone()));
+            prop_assert_eq!(parts, sorted(merge_into_one(tables)));
+        }
     }
 }

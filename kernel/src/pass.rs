@@ -3,6 +3,7 @@
 //! What happens with files that failed, and how tables become an answer, is decided by its callers.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -158,9 +159,18 @@ impl<'a> Pass<'a> {
             }
             if let Some(opened) = self.open(index) {
                 let chunk = unit - self.units[index];
-                if let Err(error) = self.count_unit(index, &opened, chunk, &mut table, &mut buffer)
-                {
-                    self.fail(index, &opened, error);
+                let counted = catch_unwind(AssertUnwindSafe(|| {
+                    self.count_unit(index, &opened, chunk, &mut table, &mut buffer)
+                }));
+                match counted {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => self.fail(index, &opened, error),
+                    // Mapped bytes that change between two looks may break any assumption; the count is lost anyway.
+                    Err(_) if opened.has_shrunk() => {
+                        let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+                        self.fail(index, &opened, InputError::Read(error));
+                    }
+                    Err(panic) => resume_unwind(panic),
                 }
             }
             if self.states[index].units_left.fetch_sub(1, Ordering::AcqRel) == 1 {

@@ -34,7 +34,7 @@ impl Work for Count<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, means: impl Means) {
+    fn run<M: Means>(self, means: M) {
         let mut tile = Tile::new(self.lower);
         count(means, self.text, &mut tile, self.table);
     }

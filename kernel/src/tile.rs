@@ -42,7 +42,7 @@ impl Work for Count<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, means: impl Means) {
+    fn run<M: Means>(self, means: M) {
         let lower = !self.settings.keep_case;
         let mut tile = Tile::new(lower);
         let (text, table) = (self.text, self.table);

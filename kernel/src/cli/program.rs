@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::Parser;
 
@@ -13,10 +14,23 @@ use crate::exit::Exit;
 
 /// Counts words exactly and prints the most frequent.
 #[derive(Debug, Parser)]
-#[command(name = "topn", version, after_help = Exit::help())]
+#[command(name = "topn", version = version(), after_help = Exit::help())]
 struct Topn {
     #[command(flatten)]
     count: CountArgs,
+}
+
+/// The version, and the instruction set that this CPU makes it choose.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let set = crate::scan::best_means();
+        format!(
+            "{} ({}, {set})",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::ARCH
+        )
+    });
+    &VERSION
 }
 
 /// Runs `topn` with `arguments`, the first of which is the name of the program.

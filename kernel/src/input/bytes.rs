@@ -176,6 +176,11 @@ impl Opened {
         }
     }
 
+    /// Whether the file is smaller than when it was opened, or was meanwhile.
+    pub(crate) fn has_shrunk(&self) -> bool {
+        self.bytes_now().is_some_and(|now| now < self.bytes)
+    }
+
     /// The text of the chunk with the nominal bytes `nominal`, cut so that every byte belongs to one chunk.
     ///
     /// - A chunk begins at the first safe cut at or past its nominal start and ends at the first at or past its nominal end;

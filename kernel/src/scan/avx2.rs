@@ -43,6 +43,8 @@ fn run<W: Work>(proof: Avx2, work: W) -> W::Output {
 }
 
 impl Means for Avx2 {
+    const NAME: &'static str = "AVX2";
+
     type Block = [__m256i; 2];
     /// All bits of each byte.
     type Flags = [__m256i; 2];

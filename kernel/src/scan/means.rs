@@ -8,6 +8,9 @@ use super::masks::{AsciiMasks, Blanks, WINDOW, WideMasks};
 /// Operations on the 64 bytes of a window. Each instruction set has a few lines of its own; all that
 /// is made of them is the same for all.
 pub(crate) trait Means: Copy {
+    /// Its name.
+    const NAME: &'static str;
+
     /// The bytes of a window.
     type Block: Copy;
     /// Yes or no for each byte.
@@ -117,7 +120,7 @@ pub(crate) trait Work {
     type Output;
 
     /// Does it. Implementations are `#[inline(always)]`: else they are not compiled for the set.
-    fn run(self, means: impl Means) -> Self::Output;
+    fn run<M: Means>(self, means: M) -> Self::Output;
 }
 
 /// Does `work` by the best means of this CPU.
@@ -143,6 +146,22 @@ pub(crate) fn by_best_means<W: Work>(work: W) -> W::Output {
     {
         work.run(super::portable::Portable)
     }
+}
+
+struct Name;
+
+impl Work for Name {
+    type Output = &'static str;
+
+    #[inline(always)]
+    fn run<M: Means>(self, _means: M) -> &'static str {
+        M::NAME
+    }
+}
+
+/// The name of the best means of this CPU.
+pub(crate) fn best_means() -> &'static str {
+    by_best_means(Name)
 }
 
 #[cfg(test)]

@@ -15,6 +15,6 @@ mod portable;
 mod sse2;
 
 pub(crate) use masks::{AsciiMasks, WINDOW};
-pub(crate) use means::{Means, Work, by_best_means};
+pub(crate) use means::{Means, Work, best_means, by_best_means};
 #[cfg(test)]
 pub(crate) use portable::Portable;

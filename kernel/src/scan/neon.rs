@@ -20,6 +20,8 @@ use super::means::Means;
 pub(crate) struct Neon;
 
 impl Means for Neon {
+    const NAME: &'static str = "NEON";
+
     type Block = [uint8x16_t; 4];
     /// All bits of each byte.
     type Flags = [uint8x16_t; 4];

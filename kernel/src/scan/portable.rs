@@ -22,6 +22,8 @@ fn between(bytes: u64, first: u8, last: u8) -> u64 {
 }
 
 impl Means for Portable {
+    const NAME: &'static str = "portable";
+
     type Block = [u64; 8];
     /// The top bit of each byte.
     type Flags = [u64; 8];

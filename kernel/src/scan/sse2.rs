@@ -19,6 +19,8 @@ use super::means::Means;
 pub(crate) struct Sse2;
 
 impl Means for Sse2 {
+    const NAME: &'static str = "SSE2";
+
     type Block = [__m128i; 4];
     /// All bits of each byte.
     type Flags = [__m128i; 4];

@@ -20,6 +20,14 @@ impl Seed {
         Self { words, long }
     }
 
+    /// A seed with the same hashes of long words and others of short ones.
+    pub(super) fn with_other_words(&self) -> Self {
+        Self {
+            words: Self::random().words,
+            long: self.long.clone(),
+        }
+    }
+
     /// The hash of a word of at most 16 bytes, as two little-endian words filled up with zeros.
     #[inline(always)]
     pub(crate) fn hash_two(&self, low: u64, high: u64) -> u64 {

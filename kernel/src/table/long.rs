@@ -81,6 +81,13 @@ impl LongTable {
         self.entries.len()
     }
 
+    /// Every word with its hash and count, in no order.
+    pub(super) fn iter_hashed(&self) -> impl Iterator<Item = (&[u8], u64, u64)> {
+        self.entries
+            .iter()
+            .map(|entry| (self.bytes.word(entry), entry.hash, entry.count))
+    }
+
     /// Every word with its count, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         self.entries

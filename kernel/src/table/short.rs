@@ -86,6 +86,17 @@ impl Key {
         Some(Self::new(&bytes, word.len(), seed))
     }
 
+    /// The same word with the hash of `seed`.
+    #[inline]
+    pub(crate) fn with(&self, seed: &Seed) -> Self {
+        let hash = if self.third == 0 {
+            seed.hash_two(self.low, self.high)
+        } else {
+            seed.hash_three(self.low, self.high, self.third)
+        };
+        Self { hash, ..*self }
+    }
+
     /// Whether one of its bytes is not ASCII.
     #[inline(always)]
     pub(crate) fn has_non_ascii(&self) -> bool {
@@ -144,17 +155,13 @@ impl Slot {
     fn key(&self, seed: &Seed) -> Key {
         let (words, _) = self.word.as_chunks::<8>();
         let [low, high, third] = [words[0], words[1], words[2]].map(u64::from_le_bytes);
-        let hash = if third == 0 {
-            seed.hash_two(low, high)
-        } else {
-            seed.hash_three(low, high, third)
-        };
-        Key {
+        let key = Key {
             low,
             high,
             third,
-            hash,
-        }
+            hash: 0,
+        };
+        key.with(seed)
     }
 }
 
@@ -301,6 +308,28 @@ impl ShortTable {
             }
             self.slots[to] = slot;
         }
+    }
+
+    /// Every key with its count whose hash is in the `index`th of `parts` equal parts of all hashes, in about the order of
+    /// hashes.
+    pub(crate) fn keys_of_part(
+        &self,
+        index: usize,
+        parts: usize,
+        seed: &Seed,
+    ) -> impl Iterator<Item = (Key, u64)> {
+        let part_of = move |hash: u64| (u128::from(hash) * parts as u128) >> 64;
+        let slots = self.slots.len();
+        // The slots of the first and of the last hash of the part, and then, round the end, those that words went on to.
+        let first = index * slots / parts;
+        let last = ((index + 1) * slots).div_ceil(parts).min(slots);
+        let beyond = (last..slots).chain(0..first);
+        let beyond = beyond.take_while(|&at| self.slots[at].count != 0);
+        (first..last).chain(beyond).filter_map(move |at| {
+            let slot = &self.slots[at];
+            let key = slot.key(seed);
+            (slot.count != 0 && part_of(key.hash) == index as u128).then_some((key, slot.count))
+        })
     }
 
     /// How many of the words of `sample` there are here.

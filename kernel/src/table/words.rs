@@ -84,6 +84,39 @@ impl Table {
         }
     }
 
+    /// The words of `tables`, which have one seed, whose hash is in the `index`th of `parts` equal parts of all hashes.
+    pub(crate) fn of_part(tables: &[Self], index: usize, parts: usize) -> Option<Self> {
+        let seed = &tables.first()?.seed;
+        // By the same seed all words would crowd into one part of the new table.
+        let mut part = Self::new(seed.with_other_words());
+        let mut waiting = [(Key::default(), 0); 64];
+        for table in tables {
+            let mut keys = table.short.keys_of_part(index, parts, seed);
+            loop {
+                let mut count = 0;
+                for (place, (key, times)) in waiting.iter_mut().zip(&mut keys) {
+                    *place = (key.with(&part.seed), times);
+                    part.short.prefetch(&place.0);
+                    count += 1;
+                }
+                for (key, times) in &waiting[..count] {
+                    part.short.add(key, *times, &part.seed);
+                    part.words += times;
+                }
+                if count < waiting.len() {
+                    break;
+                }
+            }
+            for (word, hash, count) in table.long.iter_hashed() {
+                if (u128::from(hash) * parts as u128) >> 64 == index as u128 {
+                    part.long.add(word, hash, count);
+                    part.words += count;
+                }
+            }
+        }
+        Some(part)
+    }
+
     /// About how many short words of `other` are new here, by a sample of them.
     fn new_words_of(&self, other: &Self) -> usize {
         const SAMPLE: usize = 1000;

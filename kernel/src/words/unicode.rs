@@ -97,7 +97,7 @@ impl<F: FnMut(usize, usize, Case)> Work for Spans<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self, means: impl Means) {
+    fn run<M: Means>(self, means: M) {
         scan(means, self.text, self.f);
     }
 }
