@@ -266,12 +266,12 @@ impl Service {
     /// # Errors
     /// [`RootError::Remove`] if a file would not go.
     pub async fn shutdown(mut self) -> Result<(), RootError> {
-        self.batch.stop().await;
         self.stop.send_replace(true);
         for server in self.servers.drain(..) {
             // A server that panicked has ended too.
             drop(server.await);
         }
+        self.batch.stop().await;
         self.root.remove()
     }
 }

@@ -308,3 +308,26 @@ async fn what_a_killed_service_left_goes_at_the_next_start() {
     std::fs::remove_file(pid_file).expect("file");
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn a_node_that_is_being_prepared_can_be_removed() {
+    let rig = Rig::start().await;
+    rig.add_pool("p", 1, json!({})).await;
+    rig.add_job(
+        "j",
+        "p",
+        json!({"jobPreparationTask": {"commandLine": "sleep 600"}}),
+    )
+    .await;
+    rig.add_task("j", "t", "true", json!({})).await;
+    rig.wait_for("/jobs/j/tasks/t", |task| task["state"] == "preparing")
+        .await;
+    assert_eq!(rig.batch("DELETE", "/pools/p", None).await.status, 202);
+    rig.wait_for("/pools/p", |pool| pool["code"] == "PoolNotFound")
+        .await;
+    assert_eq!(
+        rig.batch("GET", "/jobs/j/tasks/t", None).await.json()["state"],
+        "active"
+    );
+    rig.stop().await;
+}

@@ -169,6 +169,8 @@ impl Batch {
                     node.is_scheduling = false;
                     if option != Deallocation::TaskCompletion || node.runs.is_empty() {
                         node.set_state(NodeState::LeavingPool, now);
+                        // What prepares the node for a job ends too, and with it the runs that wait for it.
+                        node.stop.send_replace(true);
                     }
                 }
                 self.end_tasks_at(&mut state, place, option);

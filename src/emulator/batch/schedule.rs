@@ -19,9 +19,6 @@ const PASSED_OVER_MAX: usize = 1000;
 impl Batch {
     /// Starts every task that can start now.
     pub(super) fn schedule(self: &Arc<Self>, state: &mut State) {
-        if state.is_stopped {
-            return;
-        }
         let mut jobs: Vec<(i64, u64, Id)> = state
             .jobs
             .iter()

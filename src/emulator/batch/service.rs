@@ -3,6 +3,7 @@
 //! Which operation a request means is up to `route`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -46,6 +47,7 @@ pub(in crate::emulator) struct Batch {
     /// Wakes those that wait for runs to end.
     pub(super) changed: Notify,
     works: Mutex<JoinSet<()>>,
+    is_stopped: AtomicBool,
     pub(super) faults: Arc<Faults>,
     log: Log,
 }
@@ -79,6 +81,7 @@ impl Batch {
             state: Mutex::new(State::default()),
             changed: Notify::new(),
             works: Mutex::new(JoinSet::new()),
+            is_stopped: AtomicBool::new(false),
             faults,
             log,
         }))
@@ -86,7 +89,7 @@ impl Batch {
 
     /// Ends everything that happens by itself, and every process.
     pub(in crate::emulator) async fn stop(&self) {
-        self.lock().is_stopped = true;
+        self.is_stopped.store(true, Ordering::SeqCst);
         let mut works = std::mem::take(&mut *self.lock_works());
         works.shutdown().await;
         self.kill_all();
@@ -94,7 +97,7 @@ impl Batch {
 
     /// Kills every process of every node, at once.
     pub(in crate::emulator) fn kill_all(&self) {
-        self.lock().is_stopped = true;
+        self.is_stopped.store(true, Ordering::SeqCst);
         self.lock_works().abort_all();
         self.agent.kill_all();
         kill_by_root(&self.directory);
@@ -112,6 +115,9 @@ impl Batch {
 
     /// Lets `work` happen beside the requests, until the service stops.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if self.is_stopped.load(Ordering::SeqCst) {
+            return;
+        }
         let mut works = self.lock_works();
         while works.try_join_next().is_some() {}
         works.spawn(work);

@@ -33,7 +33,6 @@ pub(super) struct State {
     pub(super) jobs: BTreeMap<Id, Job>,
     /// Numbers given out so far: to runs, nodes, and each pool and job, of which a second may come with the same id.
     counter: u64,
-    pub(super) is_stopped: bool,
 }
 
 /// Where a task runs or ran.

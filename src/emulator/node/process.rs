@@ -17,7 +17,14 @@ const BUSY_ATTEMPTS_MAX: u32 = 100;
 
 /// The groups that run now.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Processes(Arc<Mutex<HashSet<i32>>>);
+pub(super) struct Processes(Arc<Mutex<Groups>>);
+
+#[derive(Debug, Default)]
+struct Groups {
+    running: HashSet<i32>,
+    /// Set by the first [`Processes::kill_all`]: what starts after it is killed at once.
+    is_closed: bool,
+}
 
 /// What to start.
 pub(super) struct Program<'a> {
@@ -84,7 +91,12 @@ impl Processes {
             .id()
             .and_then(|id| i32::try_from(id).ok())
             .unwrap_or_default();
-        self.lock().insert(group);
+        let mut groups = self.lock();
+        groups.running.insert(group);
+        if groups.is_closed {
+            kill_group(group);
+        }
+        drop(groups);
         Ok(Running {
             child,
             group,
@@ -92,14 +104,16 @@ impl Processes {
         })
     }
 
-    /// Kills every group that runs.
+    /// Kills every group that runs, and from now on every one that is started.
     pub(super) fn kill_all(&self) {
-        for group in self.lock().iter() {
+        let mut groups = self.lock();
+        groups.is_closed = true;
+        for group in &groups.running {
             kill_group(*group);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<i32>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Groups> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,7 +140,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
-        self.processes.lock().remove(&self.group);
+        self.processes.lock().running.remove(&self.group);
     }
 }
 
