@@ -9,6 +9,7 @@ use crate::settings::CountSettings;
 use crate::table::{Key, SHORT_BYTES_MAX, Table};
 use crate::tile::WAITING;
 use crate::words::case;
+use crate::words::lower_wide::lower_in_place;
 use crate::words::segment::for_each_segment;
 use crate::words::unicode::cut_past;
 use crate::words::window::{Words, words};
@@ -255,29 +256,6 @@ fn count_slice(slice: &[u8], tile: &mut Tile, table: &mut Table) {
             tile.other.count(&slice[start..end], table);
         }
     });
-}
-
-/// Puts the lower case of the code points of `cased` where they stand, if it is as long and depends on nothing around.
-///
-/// Result: the bytes of the others.
-#[inline(never)]
-fn lower_in_place(window: &[u8; WINDOW], out: &mut [u8; WINDOW], mut cased: u64) -> u64 {
-    let mut stubborn = 0;
-    while cased != 0 {
-        let at = cased.trailing_zeros() as usize;
-        let length = match window[at] {
-            ..0xE0 => 2,
-            0xE0..0xF0 => 3,
-            _ => 4,
-        };
-        let bytes = ((1 << length) - 1) << at;
-        match case::lower_alike(&window[at..at + length]) {
-            Some(lowered) => out[at..at + length].copy_from_slice(&lowered[..length]),
-            None => stubborn |= bytes,
-        }
-        cased &= !bytes;
-    }
-    stubborn
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::edges::write_edges;
 use crate::scan::{Means, WINDOW, Work};
 use crate::settings::{CountSettings, WordMode};
 use crate::table::{Key, SHORT_BYTES_MAX, Table};
+use crate::words::lower_wide::lower_wide;
 use crate::words::{case, space_len, strip_punctuation};
 
 /// 4 KiB: with its edges, 12 KiB at most, it fits the first cache beside the keys that wait; edges fit 16 bits.
@@ -63,7 +64,7 @@ struct Tile {
     edges_count: usize,
     /// Whether words are lower-cased.
     lower: bool,
-    /// Whether a byte is not ASCII, or 0.
+    /// Whether a byte is 0, or a code point that lower-casing changes stays as it is.
     odd: bool,
     /// Whether the byte before is of a word.
     carry: u64,
@@ -133,7 +134,7 @@ fn find<const MODE: u8>(
     tile: &mut Tile,
 ) {
     tile.edges_count = 0;
-    let mut odd = 0;
+    let (mut non_ascii, mut nuls) = (0, 0);
     let mut at = range.start;
     let mut padded = [b' '; WINDOW];
     while at < range.end {
@@ -148,7 +149,8 @@ fn find<const MODE: u8>(
             means.letters(window)
         } else {
             let blanks = means.blanks(window);
-            odd |= blanks.non_ascii | blanks.nuls;
+            non_ascii |= blanks.non_ascii;
+            nuls |= blanks.nuls;
             let mut spaces = blanks.spaces | tile.spill;
             tile.spill = 0;
             let mut suspects = blanks.suspects;
@@ -178,7 +180,11 @@ fn find<const MODE: u8>(
         tile.edges_count = write_edges(edges, offset, &mut tile.edges, tile.edges_count);
         at += WINDOW;
     }
-    tile.odd = odd != 0;
+    tile.odd = nuls != 0;
+    if non_ascii != 0 && tile.lower {
+        let text = &text[range];
+        tile.odd |= lower_wide(means, text, &mut tile.bytes[..text.len()]);
+    }
 }
 
 /// Counts the words between the edges of a tile that begins at `base` of `text`.

@@ -6,6 +6,7 @@ mod alpha;
 pub mod case;
 #[cfg(test)]
 pub(crate) mod conformance;
+pub(crate) mod lower_wide;
 mod mode;
 mod property;
 mod quality;

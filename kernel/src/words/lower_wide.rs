@@ -1,0 +1,202 @@
+//! Owns the lower-casing of code points beyond ASCII where they stand, many at once.
+//!
+//! A code point whose lower case has another length, or depends on the word around it, stays: the
+//! words that hold one take [`super::case::lower`].
+
+use super::case::lower_alike;
+use super::property::{Run, decode};
+use crate::scan::{Means, WINDOW};
+
+/// Puts the lower case of the code points of `cased` where they stand.
+///
+/// - `out`: a copy of `window`, perhaps with its ASCII lowered.
+/// - `cased`: all bytes of whole code points that lower-casing changes and that are not ASCII.
+/// - Result: the bytes of those that stay.
+#[inline(never)]
+pub(crate) fn lower_in_place(window: &[u8; WINDOW], out: &mut [u8; WINDOW], mut cased: u64) -> u64 {
+    let mut stubborn = 0;
+    while cased != 0 {
+        let at = cased.trailing_zeros() as usize;
+        let length = match window[at] {
+            ..0xE0 => 2,
+            0xE0..0xF0 => 3,
+            _ => 4,
+        };
+        let bytes = ((1 << length) - 1) << at;
+        match lower_alike(&window[at..at + length]) {
+            Some(lowered) => out[at..at + length].copy_from_slice(&lowered[..length]),
+            None => stubborn |= bytes,
+        }
+        cased &= !bytes;
+    }
+    stubborn
+}
+
+/// Puts the lower case of all code points of `text` beyond ASCII where they stand in `out`.
+///
+/// - `text`: any bytes; it may begin and end inside a code point, which then stays.
+/// - `out`: a copy of `text`, perhaps with its ASCII lowered.
+/// - Result: whether one stays although it is whole.
+#[inline(always)]
+pub(crate) fn lower_wide(means: impl Means, text: &[u8], out: &mut [u8]) -> bool {
+    let mut is_stubborn = false;
+    let mut at = 0;
+    while let Some(window) = text[at..].first_chunk::<WINDOW>() {
+        let whole = whole_bytes(window);
+        let cased = cased_bytes(means, window, !0 >> (WINDOW - whole));
+        if cased != 0
+            && let Some(out) = out[at..].first_chunk_mut::<WINDOW>()
+        {
+            is_stubborn |= lower_in_place(window, out, cased) != 0;
+        }
+        at += whole;
+    }
+    while at < text.len() {
+        let (property, length) = decode(text, at);
+        if property.is_cased() {
+            match lower_alike(&text[at..at + length]) {
+                Some(lowered) => out[at..at + length].copy_from_slice(&lowered[..length]),
+                None => is_stubborn = true,
+            }
+        }
+        at += length;
+    }
+    is_stubborn
+}
+
+/// How many bytes of the window there are before a code point that its end may cut short: 61 to 64.
+#[inline(always)]
+fn whole_bytes(window: &[u8; WINDOW]) -> usize {
+    match window {
+        [.., 0xC2..=0xFF] => WINDOW - 1,
+        [.., 0xE0..=0xFF, _] => WINDOW - 2,
+        [.., 0xF0..=0xFF, _, _] => WINDOW - 3,
+        _ => WINDOW,
+    }
+}
+
+/// The bytes of the code points that are not ASCII and that lower-casing changes.
+///
+/// - `whole`: the bytes of code points that are whole.
+#[inline(always)]
+fn cased_bytes(means: impl Means, window: &[u8; WINDOW], whole: u64) -> u64 {
+    let block = means.load(window);
+    let between = |first, last| means.between(block, first, last);
+    // All first bytes of such code points: a unit test goes through them.
+    let two = means.either(between(0xC3, 0xD6), between(0xE1, 0xE2));
+    let three = means.either(between(0xEA, 0xEA), between(0xEF, 0xF0));
+    let mut rest = means.mask(means.either(two, three)) & whole;
+    let mut cased = 0;
+    while rest != 0 {
+        let at = rest.trailing_zeros() as usize;
+        let run = Run::of(window[at]);
+        let mut one_by_one = rest & rest.wrapping_neg();
+        if run.is_none() {
+            rest &= rest - 1;
+        } else {
+            let alike = means.range(window, (window[at], window[at])) & rest;
+            one_by_one = alike & !(means.range(window, run.seconds) >> 1);
+            if run.cased.0 <= run.cased.1 {
+                let firsts = alike & means.range(window, run.cased) >> 1;
+                cased |= firsts | firsts << 1;
+            }
+            rest &= !alike;
+        }
+        while one_by_one != 0 {
+            let at = one_by_one.trailing_zeros() as usize;
+            let (property, length) = decode(window, at);
+            if property.is_cased() {
+                cased |= ((1 << length) - 1) << at;
+            }
+            one_by_one &= one_by_one - 1;
+        }
+    }
+    cased
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scan::{Portable, Work, by_best_means};
+    use crate::words::case::lower;
+    use crate::words::conformance::rows_of_pieces;
+
+    struct LowerWide<'a>(&'a [u8], &'a mut [u8]);
+
+    impl Work for LowerWide<'_> {
+        type Output = bool;
+
+        fn run(self, means: impl Means) -> bool {
+            lower_wide(means, self.0, self.1)
+        }
+    }
+
+    /// Compares with the lower-casing of a word, part by part between what stays.
+    fn assert_lowered(text: &[u8]) {
+        let mut found = text.to_ascii_lowercase();
+        let is_stubborn = by_best_means(LowerWide(text, &mut found));
+        let mut portable = text.to_ascii_lowercase();
+        assert_eq!(LowerWide(text, &mut portable).run(Portable), is_stubborn);
+        assert_eq!(portable, found, "one of the means errs on {text:02X?}");
+
+        let mut expected = Vec::new();
+        let mut stays = false;
+        for part in text.utf8_chunks() {
+            for scalar in part.valid().chars() {
+                let mut bytes = [0; 4];
+                let bytes = scalar.encode_utf8(&mut bytes).as_bytes();
+                let mut lowered = Vec::new();
+                lower(bytes, &mut lowered);
+                if lowered.len() == bytes.len() && scalar != 'Σ' {
+                    expected.extend(lowered);
+                } else {
+                    expected.extend(bytes);
+                    stays = true;
+                }
+            }
+            expected.extend(part.invalid());
+        }
+        assert_eq!(found, expected, "{text:02X?}");
+        assert_eq!(is_stubborn, stays, "{text:02X?}");
+    }
+
+    #[test]
+    fn every_scalar_value_is_lowered_where_it_stands_or_stays() {
+        let scalars = ('\0'..=char::MAX).step_by(if cfg!(miri) { 4_001 } else { 1 });
+        let text: String = scalars.flat_map(|scalar| [scalar, ' ']).collect();
+        for start in [0, 1, 2] {
+            assert_lowered(&text.as_bytes()[start..]);
+        }
+    }
+
+    #[test]
+    fn first_bytes_of_what_is_cased_are_among_those_looked_at() {
+        for lead in 0xC0..=0xFF_u8 {
+            let run = Run::of(lead);
+            assert!(
+                run.cased.0 > run.cased.1 || lead < 0xE0,
+                "runs of two bytes alone are cased"
+            );
+        }
+        for scalar in ('\u{80}'..=char::MAX).step_by(if cfg!(miri) { 997 } else { 1 }) {
+            if !scalar.to_lowercase().eq([scalar]) {
+                let first = scalar.to_string().as_bytes()[0];
+                assert!(
+                    matches!(first, 0xC3..=0xD6 | 0xE1..=0xE2 | 0xEA | 0xEF..=0xF0),
+                    "{scalar}"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 8 } else { 2_000 }))]
+
+        #[test]
+        fn texts_are_lowered_where_they_stand(text in rows_of_pieces(0..60), cut in 0..4_usize) {
+            assert_lowered(&text[cut.min(text.len())..]);
+        }
+    }
+}
