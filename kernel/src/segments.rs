@@ -7,7 +7,7 @@ use crate::edges::write_edges;
 use crate::scan::{Means, WINDOW, Work};
 use crate::settings::CountSettings;
 use crate::table::{Key, SHORT_BYTES_MAX, Table};
-use crate::tile::WAITING;
+use crate::tile::{WAITING, add_whole};
 use crate::words::case;
 use crate::words::lower_wide::lower_in_place;
 use crate::words::segment::for_each_segment;
@@ -147,14 +147,13 @@ impl Tile {
         );
     }
 
-    /// Counts the words of the tile, which begins at `base` of `text`, and empties it.
+    /// Counts the words of the tile, and empties it.
     #[inline(always)]
-    fn count(&mut self, text: &[u8], base: usize, table: &mut Table) {
+    fn count(&mut self, table: &mut Table) {
         let Self {
             bytes,
             edges,
             waiting,
-            other,
             ..
         } = self;
         for group in edges[..self.edges_count].chunks(2 * WAITING) {
@@ -171,7 +170,7 @@ impl Tile {
                             *room = key;
                         }
                     }
-                    _ => other.count(&text[base + start..base + end], table),
+                    _ => add_whole(&bytes[start..end], table),
                 }
             }
             let waiting_count = WAITING - rooms.len();
@@ -217,7 +216,7 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
     let (mut at, mut base) = (0, 0);
     while let Some(window) = text[at..].first_chunk::<WINDOW>() {
         if at - base > TILE_BYTES - WINDOW || tile.edges_count > 2 * TILE_WORDS {
-            tile.count(text, base, table);
+            tile.count(table);
             base = at;
         }
         let offset = at - base;
@@ -244,7 +243,7 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
         tile.add(&words, offset);
         at += words.decided as usize;
     }
-    tile.count(text, base, table);
+    tile.count(table);
     count_slice(&text[at..], tile, table);
 }
 

@@ -228,10 +228,20 @@ fn count_tile<const MODE: u8, const ODD: bool>(
                     continue;
                 }
             }
-            add_long::<MODE>(&text[base + start..base + end], tile, table);
+            if ODD {
+                add_long::<MODE>(&text[base + start..base + end], tile, table);
+            } else {
+                add_whole(&tile.bytes[start..end], table);
+            }
         }
         table.add_keys(&tile.waiting[..waiting]);
     }
+}
+
+/// Counts a word of any length, in the case that counts.
+#[inline(never)]
+pub(crate) fn add_whole(word: &[u8], table: &mut Table) {
+    table.add_one(word);
 }
 
 /// Counts a word of any length and any bytes, as written in the text.

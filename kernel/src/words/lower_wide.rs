@@ -128,7 +128,7 @@ mod tests {
     impl Work for LowerWide<'_> {
         type Output = bool;
 
-        fn run(self, means: impl Means) -> bool {
+        fn run<M: Means>(self, means: M) -> bool {
             lower_wide(means, self.0, self.1)
         }
     }
