@@ -1,0 +1,242 @@
+"""Owns the judgement of what goes over the wire: each request that `fanout submit` sends to Batch, and each answer of the
+embedded service to it, is compared with the description of API 2025-06-01 that the models of azure-batch 15.1.0 hold.
+
+Does not judge values, only names, types and what must be there. Deviations that the real service has too are listed below
+by name. FANOUT and TOPN name the programs.
+"""
+# needs: azure-batch==15.1.0
+
+import datetime
+import enum
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import threading
+import typing
+import urllib.parse
+
+from azure.batch.models import _enums, _models
+
+FANOUT = os.environ["FANOUT"]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIMIT_SECONDS = 120
+
+# Members that the description demands and the real service leaves out, with the reason.
+ABSENT = {
+    ("BatchNode", "lastBootTime"): "absent while a node is created or starts",
+    ("BatchNode", "ipv6Address"): "absent for a node without one",
+}
+# Members that the description does not know and the real service sends.
+EXTRA = {"odata.metadata", "odata.nextLink"}
+
+# Method and path, the model of the request, the model of the answer to success, and whether that is a list.
+OPERATIONS = [
+    ("GET", "/supportedimages", None, "BatchSupportedImage", True),
+    ("GET", "/nodecounts", None, "BatchPoolNodeCounts", True),
+    ("GET", "/pools", None, "BatchPool", True),
+    ("POST", "/pools", "BatchPoolCreateOptions", None, False),
+    ("GET", "/pools/[^/]+", None, "BatchPool", False),
+    ("PATCH", "/pools/[^/]+", "BatchPoolUpdateOptions", None, False),
+    ("DELETE", "/pools/[^/]+", None, None, False),
+    ("POST", "/pools/[^/]+/resize", "BatchPoolResizeOptions", None, False),
+    ("GET", "/pools/[^/]+/nodes", None, "BatchNode", True),
+    ("GET", "/pools/[^/]+/nodes/[^/]+", None, "BatchNode", False),
+    ("GET", "/pools/[^/]+/nodes/[^/]+/files", None, "BatchNodeFile", True),
+    ("GET", "/jobs", None, "BatchJob", True),
+    ("POST", "/jobs", "BatchJobCreateOptions", None, False),
+    ("GET", "/jobs/[^/]+", None, "BatchJob", False),
+    ("PATCH", "/jobs/[^/]+", "BatchJobUpdateOptions", None, False),
+    ("DELETE", "/jobs/[^/]+", None, None, False),
+    ("POST", "/jobs/[^/]+/terminate", "BatchJobTerminateOptions", None, False),
+    ("GET", "/jobs/[^/]+/taskcounts", None, "BatchTaskCountsResult", False),
+    ("GET", "/jobs/[^/]+/tasks", None, "BatchTask", True),
+    ("POST", "/jobs/[^/]+/tasks", "BatchTaskCreateOptions", None, False),
+    ("POST", "/jobs/[^/]+/addtaskcollection", "BatchTaskGroup", "BatchTaskCreateResult", True),
+    ("GET", "/jobs/[^/]+/tasks/[^/]+", None, "BatchTask", False),
+    ("GET", "/jobs/[^/]+/tasks/[^/]+/files", None, "BatchNodeFile", True),
+]
+
+
+def members(model):
+    """The members of a model by their names on the wire: type, whether required, format."""
+    model({})  # the fields of a model are found when it is first made
+    found = {}
+    for cls in reversed(model.__mro__):
+        for name, annotation in getattr(cls, "__annotations__", {}).items():
+            field = model._attr_to_rest_field.get(name)
+            if field is not None:
+                found[field._rest_name] = (annotation, field._format)
+    return found
+
+
+def resolve(annotation):
+    """An annotation with its forward references looked up."""
+    if isinstance(annotation, typing.ForwardRef):
+        annotation = annotation.__forward_arg__
+    if isinstance(annotation, str):
+        name = annotation.rsplit(".", 1)[-1]
+        return {"str": str, "int": int}.get(name) or getattr(_models, name, None) or getattr(_enums, name)
+    return annotation
+
+
+def check(annotation, form, value, place, selected, wrong):
+    """Compares a JSON value with an annotation of a model."""
+    annotation = resolve(annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Union:
+        kinds = [resolve(argument) for argument in arguments if argument is not type(None)]
+        models = [kind for kind in kinds if not (isinstance(kind, type) and issubclass(kind, enum.Enum))]
+        choice = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, enum.Enum)), None)
+        if choice is not None:
+            # Enumerations do not depend on case.
+            if str(value).lower() not in [member.value.lower() for member in choice]:
+                wrong.append(f"{place}: {value!r} is not one of {[member.value for member in choice]}")
+        else:
+            check(models[0], form, value, place, selected, wrong)
+        return
+    if origin is list:
+        if not isinstance(value, list):
+            wrong.append(f"{place}: not a list")
+            return
+        for index, item in enumerate(value):
+            check(arguments[0], None, item, f"{place}[{index}]", False, wrong)
+        return
+    if isinstance(annotation, type) and issubclass(annotation, _models._Model):
+        check_model(annotation, value, place, selected, wrong)
+        return
+    expected = {
+        str: str, bool: bool, float: (int, float), datetime.datetime: str, datetime.timedelta: str, int: int,
+    }.get(annotation)
+    if annotation is int and form == "str":
+        expected = str
+    if expected is not None and (not isinstance(value, expected) or (expected is int and isinstance(value, bool))):
+        wrong.append(f"{place}: {value!r} is not of the type {annotation.__name__}")
+    if annotation is datetime.datetime and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z", str(value)):
+        wrong.append(f"{place}: {value!r} is not a time")
+    if annotation is datetime.timedelta and not re.fullmatch(r"P(\d+D)?(T(\d+H)?(\d+M)?([\d.]+S)?)?", str(value)):
+        wrong.append(f"{place}: {value!r} is not a duration")
+
+
+def check_model(model, value, place, selected, wrong):
+    """Compares a JSON object with a model."""
+    if not isinstance(value, dict):
+        wrong.append(f"{place}: not an object")
+        return
+    known = members(model)
+    for name, item in value.items():
+        if name in known:
+            annotation, form = known[name]
+            check(annotation, form, item, f"{place}.{name}", False, wrong)
+        elif name not in EXTRA:
+            wrong.append(f"{place}: {model.__name__} has no member {name}")
+    for name, (annotation, _) in known.items():
+        is_optional = type(None) in typing.get_args(annotation)
+        if not (is_optional or selected or name in value or (model.__name__, name) in ABSENT):
+            wrong.append(f"{place}: {model.__name__}.{name} is missing")
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """Hands requests on to the service, and keeps them with their answers."""
+
+    protocol_version = "HTTP/1.1"
+    target = ""
+    seen = []
+
+    def handle_any(self):
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        connection = http.client.HTTPConnection(self.target, timeout=LIMIT_SECONDS)
+        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body or None)
+        answer = connection.getresponse()
+        text = answer.read()
+        Proxy.seen.append((self.command, self.path, body, answer.status, text))
+        self.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                self.send_header(name, value)
+        length = answer.getheader("content-length") if self.command == "HEAD" else str(len(text))
+        if answer.status not in (204, 304):
+            self.send_header("content-length", length or "0")
+        self.end_headers()
+        self.wfile.write(text)
+        connection.close()
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+
+    def log_message(self, *_):
+        pass
+
+
+def judge(seen):
+    """Everything that is wrong in the exchanges."""
+    wrong, operations = [], set()
+    for method, target, body, status, text in seen:
+        path, _, query = target.partition("?")
+        where = f"{method} {path}"
+        match = [row for row in OPERATIONS if row[0] == method and re.fullmatch(row[1], path)]
+        if not match:
+            if method != "HEAD" and "/files/" not in path:
+                wrong.append(f"{where}: not an operation of the description")
+            continue
+        _, pattern, request_model, answer_model, is_list = match[0]
+        operations.add((method, pattern))
+        if body:
+            assert request_model, f"{where}: a body that nobody expects"
+            check_model(getattr(_models, request_model), json.loads(body), f"{where} request", False, wrong)
+        if status >= 400:
+            check_model(_models.BatchError, json.loads(text), f"{where} {status}", False, wrong)
+        elif answer_model is None:
+            if text:
+                wrong.append(f"{where}: an answer that should be empty is {text!r}")
+        else:
+            selected = "$select" in urllib.parse.parse_qs(query)
+            document = json.loads(text)
+            for index, item in enumerate(document["value"] if is_list else [document]):
+                check_model(getattr(_models, answer_model), item, f"{where} [{index}]", selected, wrong)
+    return wrong, operations
+
+
+def main():
+    service = subprocess.Popen([FANOUT, "emulate", "--quiet"], stdout=subprocess.PIPE, text=True)
+    server = None
+    try:
+        ready = json.loads(service.stdout.readline())
+        Proxy.target = ready["batch"]["endpoint"].removeprefix("http://")
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with tempfile.TemporaryDirectory() as state:
+            environment = {
+                "PATH": os.environ["PATH"],
+                "HOME": state,
+                "XDG_STATE_HOME": state,
+                "AZURE_BATCH_ACCESS_KEY": ready["batch"]["key"],
+                "AZURE_STORAGE_KEY": ready["blob"]["key"],
+            }
+            flags = [
+                "--batch-endpoint", f"http://127.0.0.1:{server.server_port}",
+                "--batch-account", ready["batch"]["account"],
+                "--storage-endpoint", ready["blob"]["endpoint"],
+                "--storage-account", ready["blob"]["account"],
+            ]
+            command = [FANOUT, "submit", "-q", "--nodes", "2", *flags, str(ROOT / "data")]
+            run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+        assert run.returncode == 0 and run.stdout, run.stderr
+    finally:
+        if server is not None:
+            server.shutdown()
+        service.terminate()
+        assert service.wait(LIMIT_SECONDS) == 0
+    wrong, operations = judge(Proxy.seen)
+    assert not wrong, "\n".join(sorted(set(wrong)))
+    assert len(operations) >= 8, operations
+    print(f"ok: {len(Proxy.seen)} exchanges of {len(operations)} operations fit the description of 2025-06-01")
+
+
+main()
