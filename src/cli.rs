@@ -44,6 +44,8 @@ pub enum Command {
     Cancel(CleanArgs),
     /// Remove what one run left: its job, pool and containers, and its record
     Clean(CleanArgs),
+    /// Find what runs left in the account, and remove it with --yes
+    Gc(GcArgs),
     /// An embedded Azure Batch and Blob service on this machine, for `fanout` or any other client
     #[cfg(feature = "emulator")]
     Emulate(EmulateArgs),
@@ -155,6 +157,32 @@ pub struct LsArgs {
     /// The account to look into; without one only the records here are listed.
     #[command(flatten)]
     pub services: ServiceArgs,
+}
+
+/// Flags of `gc`.
+#[derive(Debug, Clone, Args)]
+pub struct GcArgs {
+    /// Only this run, also when it may still be alive
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Remove what is past its deadline, or the run that is named
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+    /// Format of the list
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        value_enum
+    )]
+    pub format: ListFormat,
+    /// The account to look into.
+    #[command(flatten)]
+    pub services: ServiceArgs,
+    /// How and how much is told.
+    #[command(flatten)]
+    pub talk: TalkArgs,
 }
 
 /// Forms of a list.

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use kernel::exit::Exit as KernelExit;
 
-use super::{answer, clean, ls, plan, resume, submit};
+use super::{answer, clean, gc, ls, plan, resume, submit};
 use crate::cli::{Cli, Command, SubmitArgs, TalkArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -54,6 +54,10 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Clean(args) => {
             let (services, narrator) = (resolve(&args.services)?, narrator(&args.talk));
             block_on(clean::clean(&args.run, &services, &state()?, &narrator))?
+        }
+        Command::Gc(args) => {
+            let (services, narrator) = (resolve(&args.services)?, narrator(&args.talk));
+            block_on(gc::gc(&args, &services, &narrator))?
         }
         #[cfg(feature = "emulator")]
         Command::Emulate(args) => block_on(super::emulate::emulate(args))?,

@@ -9,6 +9,7 @@ mod dispatch;
 #[cfg(feature = "emulator")]
 mod emulate;
 mod failure;
+mod gc;
 mod interrupt;
 mod ls;
 mod plan;

@@ -260,6 +260,74 @@ fn what_is_kept_stays_until_it_is_cleaned() {
 }
 
 #[test]
+fn what_is_past_its_deadline_is_collected_and_what_lives_or_is_not_ours_stays() {
+    let service = Emulated::start();
+    let place = Place::new();
+    place.input("a.txt", "one\n");
+    let kept = service.run(&place, &["submit", "--keep", "pool,job,blobs", "in"]);
+    assert_eq!(kept.code, 0, "{}", kept.stderr);
+    let old = "fo-20200101t000000z-aaaaaa";
+    let marks = |run: &str| {
+        [
+            ("fanout_run".to_owned(), run.to_owned()),
+            (
+                "fanout_deadline".to_owned(),
+                "2020-01-01T02:00:00Z".to_owned(),
+            ),
+        ]
+        .into()
+    };
+    let (_, storage) = service.clients();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        storage
+            .create_container(&format!("{old}-in"), &marks(old))
+            .await
+            .unwrap();
+        // Names like a run's that do not say so themselves.
+        storage
+            .create_container("fo-20200101t000000z-bbbbbb-in", &[].into())
+            .await
+            .unwrap();
+        storage
+            .create_container("fo-20200101t000000z-cccccc-in", &marks(old))
+            .await
+            .unwrap();
+    });
+    let listed = service.run(&place, &["gc", "-o", "json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let items = listed["items"].as_array().unwrap();
+    assert_eq!(items.len(), 6, "{listed}");
+    assert_eq!(
+        items.iter().filter(|item| item["live"] == true).count(),
+        5,
+        "{listed}"
+    );
+    assert_eq!(service.left().len(), 8, "a list removes nothing");
+    assert_eq!(service.run(&place, &["gc", "--yes"]).code, 0);
+    let left = service.left();
+    assert_eq!(left.len(), 7, "{left:?}");
+    assert!(!left.contains(&format!("container {old}-in")), "{left:?}");
+    let run = items.iter().find(|item| item["live"] == true).unwrap()["run"]
+        .as_str()
+        .unwrap();
+    assert_eq!(service.run(&place, &["gc", run, "--yes"]).code, 0);
+    let left = service.left();
+    assert_eq!(
+        left,
+        [
+            "container fo-20200101t000000z-bbbbbb-in",
+            "container fo-20200101t000000z-cccccc-in"
+        ]
+    );
+    assert_eq!(service.run(&place, &["gc", run]).code, 3);
+    service.stop();
+}
+
+#[test]
 fn a_container_that_goes_missing_during_the_run_is_named() {
     let service = Emulated::start();
     let place = Place::new();
