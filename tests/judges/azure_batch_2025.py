@@ -294,4 +294,5 @@ def main():
     print("ok: azure-batch 15.1.0 ran the nine steps and each operation")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,10 +1,11 @@
 """Owns the judgement of what goes over the wire: each request that `fanout submit` sends to Batch, and each answer of the
-embedded service to it, is compared with the description of API 2025-06-01 that the models of azure-batch 15.1.0 hold.
+embedded service to it and to the calls of `azure_batch_2025`, is compared with the description of API 2025-06-01 that the
+models of azure-batch 15.1.0 hold.
 
 Does not judge values, only names, types and what must be there. Deviations that the real service has too are listed below
 by name. FANOUT and TOPN name the programs.
 """
-# needs: azure-batch==15.1.0
+# needs: azure-batch==15.1.0 azure-storage-blob==12.31.1
 
 import datetime
 import enum
@@ -20,6 +21,7 @@ import threading
 import typing
 import urllib.parse
 
+import azure_batch_2025
 from azure.batch.models import _enums, _models
 
 FANOUT = os.environ["FANOUT"]
@@ -41,8 +43,17 @@ OPERATIONS = [
     ("GET", "/pools", None, "BatchPool", True),
     ("POST", "/pools", "BatchPoolCreateOptions", None, False),
     ("GET", "/pools/[^/]+", None, "BatchPool", False),
+    ("HEAD", "/pools/[^/]+", None, None, False),
     ("PATCH", "/pools/[^/]+", "BatchPoolUpdateOptions", None, False),
     ("DELETE", "/pools/[^/]+", None, None, False),
+    ("POST", "/pools/[^/]+/updateproperties", "BatchPoolReplaceOptions", None, False),
+    ("POST", "/pools/[^/]+/stopresize", None, None, False),
+    ("POST", "/pools/[^/]+/removenodes", "BatchNodeRemoveOptions", None, False),
+    ("POST", "/pools/[^/]+/enableautoscale", "BatchPoolEnableAutoScaleOptions", None, False),
+    ("POST", "/pools/[^/]+/disableautoscale", None, None, False),
+    ("POST", "/pools/[^/]+/evaluateautoscale", "BatchPoolEvaluateAutoScaleOptions", "AutoScaleRun", False),
+    ("POST", "/pools/[^/]+/nodes/[^/]+/disablescheduling", "BatchNodeDisableSchedulingOptions", None, False),
+    ("POST", "/pools/[^/]+/nodes/[^/]+/enablescheduling", None, None, False),
     ("POST", "/pools/[^/]+/resize", "BatchPoolResizeOptions", None, False),
     ("GET", "/pools/[^/]+/nodes", None, "BatchNode", True),
     ("GET", "/pools/[^/]+/nodes/[^/]+", None, "BatchNode", False),
@@ -52,12 +63,24 @@ OPERATIONS = [
     ("GET", "/jobs/[^/]+", None, "BatchJob", False),
     ("PATCH", "/jobs/[^/]+", "BatchJobUpdateOptions", None, False),
     ("DELETE", "/jobs/[^/]+", None, None, False),
+    ("PUT", "/jobs/[^/]+", "BatchJob", None, False),
+    ("POST", "/jobs/[^/]+/disable", "BatchJobDisableOptions", None, False),
+    ("POST", "/jobs/[^/]+/enable", None, None, False),
+    (
+        "GET", "/jobs/[^/]+/jobpreparationandreleasetaskstatus", None,
+        "BatchJobPreparationAndReleaseTaskStatus", True,
+    ),
     ("POST", "/jobs/[^/]+/terminate", "BatchJobTerminateOptions", None, False),
     ("GET", "/jobs/[^/]+/taskcounts", None, "BatchTaskCountsResult", False),
     ("GET", "/jobs/[^/]+/tasks", None, "BatchTask", True),
     ("POST", "/jobs/[^/]+/tasks", "BatchTaskCreateOptions", None, False),
     ("POST", "/jobs/[^/]+/addtaskcollection", "BatchTaskGroup", "BatchTaskCreateResult", True),
     ("GET", "/jobs/[^/]+/tasks/[^/]+", None, "BatchTask", False),
+    ("PUT", "/jobs/[^/]+/tasks/[^/]+", "BatchTask", None, False),
+    ("DELETE", "/jobs/[^/]+/tasks/[^/]+", None, None, False),
+    ("POST", "/jobs/[^/]+/tasks/[^/]+/terminate", None, None, False),
+    ("POST", "/jobs/[^/]+/tasks/[^/]+/reactivate", None, None, False),
+    ("GET", "/jobs/[^/]+/tasks/[^/]+/subtasksinfo", None, "BatchSubtask", True),
     ("GET", "/jobs/[^/]+/tasks/[^/]+/files", None, "BatchNodeFile", True),
 ]
 
@@ -182,15 +205,16 @@ def judge(seen):
         where = f"{method} {path}"
         match = [row for row in OPERATIONS if row[0] == method and re.fullmatch(row[1], path)]
         if not match:
-            if method != "HEAD" and "/files/" not in path:
+            if "/files/" not in path:
                 wrong.append(f"{where}: not an operation of the description")
             continue
         _, pattern, request_model, answer_model, is_list = match[0]
         operations.add((method, pattern))
         if body:
+            # A PUT sends the part of a resource that can be written.
             assert request_model, f"{where}: a body that nobody expects"
-            check_model(getattr(_models, request_model), json.loads(body), f"{where} request", False, wrong)
-        if status >= 400:
+            check_model(getattr(_models, request_model), json.loads(body), f"{where} request", method == "PUT", wrong)
+        if status >= 400 and method != "HEAD":
             check_model(_models.BatchError, json.loads(text), f"{where} {status}", False, wrong)
         elif answer_model is None:
             if text:
@@ -228,6 +252,11 @@ def main():
             command = [FANOUT, "submit", "-q", "--nodes", "2", *flags, str(ROOT / "data")]
             run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS)
         assert run.returncode == 0 and run.stdout, run.stderr
+        ready["batch"]["endpoint"] = f"http://127.0.0.1:{server.server_port}"
+        client = azure_batch_2025.Judge(ready)
+        client.tutorial()
+        client.pools_and_nodes()
+        client.jobs_and_tasks()
     finally:
         if server is not None:
             server.shutdown()
@@ -235,7 +264,7 @@ def main():
         assert service.wait(LIMIT_SECONDS) == 0
     wrong, operations = judge(Proxy.seen)
     assert not wrong, "\n".join(sorted(set(wrong)))
-    assert len(operations) >= 8, operations
+    assert len(operations) == len(OPERATIONS), operations
     print(f"ok: {len(Proxy.seen)} exchanges of {len(operations)} operations fit the description of 2025-06-01")
 
 
