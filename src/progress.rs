@@ -43,8 +43,8 @@ pub enum Verbosity {
     Detailed,
 }
 
-/// Tells what a run does, on stderr.
-#[derive(Debug)]
+/// Tells what a run does, on stderr. A clone tells it to the same place.
+#[derive(Debug, Clone)]
 pub struct Narrator {
     mode: ProgressMode,
     verbosity: Verbosity,

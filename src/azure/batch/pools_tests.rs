@@ -200,3 +200,26 @@ async fn names_that_would_change_the_url_are_refused_before_anything_is_sent() {
     }
     assert!(server.seen().is_empty());
 }
+
+#[tokio::test]
+async fn a_date_that_is_none_is_named() {
+    let server = Answers::serve(vec![json(200, r#"{"id":"p","creationTime":"last week"}"#)]).await;
+    let error = batch(&server).get_pool("p").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreadable);
+    assert!(
+        error.message().contains("`last week` is not a date"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn no_client_shows_its_key() {
+    let server = Answers::serve(vec![]).await;
+    let key = SharedKey::parse("testaccount", &Secret::new(KEY)).unwrap();
+    let storage = crate::azure::storage::Storage::new(&server.endpoint, key, quick()).unwrap();
+    let shown = format!("{:?} {storage:?}", batch(&server));
+    assert!(
+        shown.contains("testaccount") && !shown.contains(&KEY[..8]),
+        "{shown}"
+    );
+}

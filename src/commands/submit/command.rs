@@ -56,7 +56,7 @@ pub(super) async fn run(
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Failure> {
     let deadline = clock::instant() + args.ttl;
-    let clients = Clients::new(services)?;
+    let clients = Clients::new(services)?.told_to(narrator)?;
     let scratch = scratch()?;
     let prepared = prepared(args, services, scratch.path(), interrupts).await?;
     prepared.program.check()?;
