@@ -56,7 +56,7 @@ pub(crate) async fn resume(
         deadline,
     } = restore(&recorded.spec)?;
     submitted.answer.format = args.format;
-    let clients = Clients::new(&services)?;
+    let clients = Clients::new(&services)?.told_to(narrator)?;
     let ledger = Ledger::new(state.clone(), journal, Some(recorded.clone()));
     let course = Course {
         args: &submitted,
