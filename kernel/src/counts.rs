@@ -78,7 +78,8 @@ impl Counts {
         inputs: u64,
     ) -> Self {
         let distinct: usize = tables.iter().map(Table::len).sum();
-        let tables = if tables.len() > 2 && distinct > PARALLEL_WORDS_MIN {
+        let one_order = !tables.iter().any(Table::is_reseeded);
+        let tables = if tables.len() > 2 && distinct > PARALLEL_WORDS_MIN && one_order {
             merge_by_parts(tables)
         } else {
             merge_into_one(tables)

@@ -28,6 +28,12 @@ impl Seed {
         }
     }
 
+    /// The second eight bytes of words that all have the hash 0.
+    #[cfg(test)]
+    pub(super) fn factor_lost_by(&self) -> [u8; 8] {
+        self.words[1].to_le_bytes()
+    }
+
     /// The hash of a word of at most 16 bytes, as two little-endian words filled up with zeros.
     #[inline(always)]
     pub(crate) fn hash_two(&self, low: u64, high: u64) -> u64 {

@@ -175,7 +175,13 @@ pub(crate) struct ShortTable {
     len: usize,
     /// One more word makes the table grow.
     len_max: usize,
+    /// Whether a word was so far from its first slot that its hash is no good.
+    flooded: bool,
 }
+
+/// 2048 slots: with good hashes even 10^9 words have none so far from its first slot; words made to collide have. From here
+/// on one more costs about as much as a growth for every thousand.
+const STEPS_MAX: usize = 2048;
 
 /// How many words `slots` hold at most: three of four, so that a word is met after two or three slots even then.
 const fn len_max(slots: usize) -> usize {
@@ -188,6 +194,7 @@ impl ShortTable {
             slots: Slots::new(SLOTS_MIN),
             len: 0,
             len_max: len_max(SLOTS_MIN),
+            flooded: false,
         }
     }
 
@@ -227,15 +234,18 @@ impl ShortTable {
     #[inline(never)]
     fn add_further(&mut self, first: usize, key: &Key, count: u64, seed: &Seed) {
         let mut at = first;
+        let mut steps = 0;
         loop {
             let slot = &mut self.slots[at];
             if slot.is(key) {
                 slot.count += count;
+                self.flooded |= steps > STEPS_MAX;
                 return;
             }
             if slot.count == 0 {
                 *slot = Slot::new(key, count);
                 self.len += 1;
+                self.flooded |= steps > STEPS_MAX;
                 if self.len > self.len_max {
                     // Fourfold while it is small, then by steps that leave little unused.
                     let slots = self.slots.len();
@@ -251,7 +261,14 @@ impl ShortTable {
                 return;
             }
             at = self.next(at);
+            steps += 1;
         }
+    }
+
+    /// Whether words collide as no good hash lets them.
+    #[inline(always)]
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.flooded
     }
 
     #[inline(always)]

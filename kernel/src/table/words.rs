@@ -13,6 +13,7 @@ pub(crate) struct Table {
     short: ShortTable,
     long: LongTable,
     words: u64,
+    reseeded: bool,
 }
 
 impl Table {
@@ -23,6 +24,7 @@ impl Table {
             short: ShortTable::new(),
             long: LongTable::default(),
             words: 0,
+            reseeded: false,
         }
     }
 
@@ -37,7 +39,7 @@ impl Table {
     pub(crate) fn add_one(&mut self, word: &[u8]) {
         self.words += 1;
         match Key::of(word, &self.seed) {
-            Some(key) => self.short.add(&key, 1, &self.seed),
+            Some(key) => self.add_keys_checked(&[key]),
             None => self.long.add(word, self.seed.hash_long(word), 1),
         }
     }
@@ -52,9 +54,36 @@ impl Table {
     #[inline(always)]
     pub(crate) fn add_keys(&mut self, keys: &[Key]) {
         self.words += keys.len() as u64;
+        self.add_keys_checked(keys);
+    }
+
+    #[inline(always)]
+    fn add_keys_checked(&mut self, keys: &[Key]) {
         for key in keys {
             self.short.add(key, 1, &self.seed);
         }
+        if self.short.is_flooded() {
+            self.reseed();
+        }
+    }
+
+    /// Gives short words other hashes, which nobody could make words for: what follows is as fast as ever.
+    #[cold]
+    #[inline(never)]
+    fn reseed(&mut self) {
+        let seed = self.seed.with_other_words();
+        let mut short = ShortTable::new();
+        for (key, count) in self.short.keys(&seed) {
+            short.add(&key, count, &seed);
+        }
+        self.short = short;
+        self.seed = seed;
+        self.reseeded = true;
+    }
+
+    /// Whether its words are no longer in the order of the hashes that it began with.
+    pub(crate) fn is_reseeded(&self) -> bool {
+        self.reseeded
     }
 
     /// How many different words there are.
@@ -78,6 +107,9 @@ impl Table {
         self.short.reserve(self.new_words_of(other), &self.seed);
         for (key, count) in other.short.keys(&self.seed) {
             self.short.add(&key, count, &self.seed);
+        }
+        if self.short.is_flooded() {
+            self.reseed();
         }
         for (word, count) in other.long.iter() {
             self.long.add(word, self.seed.hash_long(word), count);
@@ -195,5 +227,28 @@ mod tests {
             }
         }
         assert_eq!(sorted(by_key.iter()), sorted(table.iter()));
+    }
+
+    #[test]
+    fn words_made_to_collide_get_other_hashes() {
+        let words = if cfg!(miri) { 3_000 } else { 20_000 };
+        // One factor of the product is 0, and with it the hash, whatever the other is.
+        let (seed, high) = std::iter::repeat_with(Seed::random)
+            .map(|seed| (seed.clone(), seed.factor_lost_by()))
+            .find(|(_, high)| high[7] != 0)
+            .unwrap();
+        let mut table = Table::new(seed);
+        let word = |number: u64| [number.to_le_bytes(), high].concat();
+        for number in 0..words {
+            table.add_one(&word(number));
+        }
+        assert!(table.is_reseeded());
+        for number in 0..words {
+            table.add_one(&word(number));
+        }
+        assert!(!table.short.is_flooded());
+        assert_eq!(table.len() as u64, words);
+        assert_eq!(table.words(), 2 * words);
+        assert!(table.iter().all(|(_, count)| count == 2));
     }
 }
