@@ -285,7 +285,12 @@ mod tests {
     #[test]
     fn words_longer_than_windows_slots_and_tiles_are_counted() {
         let lengths = [16, 17, 24, 25, 63, 64, 65, 127, 4095, 4096, 4097, 9000];
-        for length in lengths.into_iter().step_by(if cfg!(miri) { 5 } else { 1 }) {
+        let lengths = if cfg!(miri) {
+            &lengths[3..4]
+        } else {
+            &lengths[..]
+        };
+        for length in lengths {
             for unit in ["a", "é", "É", "Σ", "א", "가", "a_", "a.", "1,", "İ"] {
                 let word = unit.repeat(length / unit.len());
                 assert_right_counts(format!("{word} b {word}\n{word}").as_bytes());
