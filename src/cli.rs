@@ -36,6 +36,10 @@ pub enum Command {
     Submit(Box<SubmitArgs>),
     /// Take up a run whose client is gone, and finish it
     Resume(ResumeArgs),
+    /// Show how far one run is
+    Status(StatusArgs),
+    /// Print what a task of a run printed, or the start tasks of its nodes
+    Logs(LogsArgs),
     /// List the runs: those with a record here and those in the account
     Ls(LsArgs),
     /// Print the answer of a finished run again
@@ -140,6 +144,40 @@ pub struct ResumeArgs {
     /// How and how much is told.
     #[command(flatten)]
     pub talk: TalkArgs,
+}
+
+/// Flags of `status`.
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// The run's id, as `submit` told it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Format of the status
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        value_enum
+    )]
+    pub format: ListFormat,
+    /// Where the run takes place [default: where its record says].
+    #[command(flatten)]
+    pub services: ServiceArgs,
+}
+
+/// Flags of `logs`.
+#[derive(Debug, Clone, Args)]
+pub struct LogsArgs {
+    /// The run's id, as `submit` told it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The task; without one the start tasks of the nodes
+    #[arg(value_name = "TASK", value_parser = clap::value_parser!(u64).range(1..))]
+    pub task: Option<u64>,
+    /// Where the run takes place.
+    #[command(flatten)]
+    pub services: ServiceArgs,
 }
 
 /// Flags of `ls`.

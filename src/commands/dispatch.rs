@@ -4,7 +4,7 @@ use std::future::Future;
 
 use kernel::exit::Exit as KernelExit;
 
-use super::{answer, clean, gc, ls, plan, resume, submit};
+use super::{answer, clean, gc, logs, ls, plan, resume, status, submit};
 use crate::cli::{Cli, Command, SubmitArgs, TalkArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -39,6 +39,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             &state()?,
             &narrator(&args.talk),
         ))?,
+        Command::Status(args) => block_on(status::status(&args, &process_environment, &state()?))?,
+        Command::Logs(args) => block_on(logs::logs(&args, &resolve(&args.services)?))?,
         Command::Ls(args) => {
             let services = match args.services.resolve(&process_environment) {
                 Err(SettingsError::Missing { .. }) if args.services.is_empty() => None,

@@ -9,12 +9,13 @@ use serde_json::json;
 
 use super::clients::Clients;
 use super::failure::from_service;
+use super::status::state_of;
 use super::submit::{METADATA_DEADLINE, METADATA_RUN, from_record};
 use crate::cli::{ListFormat, LsArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::plan::RunId;
-use crate::record::{Recorded, StateDirectory, Step};
+use crate::record::{Recorded, StateDirectory};
 use crate::settings::Services;
 
 /// What is known of a run.
@@ -44,11 +45,7 @@ pub(crate) async fn ls(
             continue;
         }
         let recorded = Recorded::read(&path).map_err(from_record)?;
-        let state = match (recorded.is_done(Step::CleanUp), recorded.is_answered()) {
-            (false, _) => "running",
-            (true, true) => "done",
-            (true, false) => "cleaned",
-        };
+        let state = state_of(&recorded);
         let Recorded { spec, .. } = recorded;
         runs.insert(
             run,

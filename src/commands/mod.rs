@@ -11,11 +11,13 @@ mod emulate;
 mod failure;
 mod gc;
 mod interrupt;
+mod logs;
 mod ls;
 mod plan;
 mod program;
 mod restore;
 mod resume;
+mod status;
 mod submit;
 
 pub use dispatch::run;

@@ -249,6 +249,20 @@ fn what_is_kept_stays_until_it_is_cleaned() {
     let left = service.left();
     assert_eq!(left.len(), 5, "{left:?}");
     let run = left[0].strip_prefix("pool ").unwrap();
+    let status = service.run(&place, &["status", run, "-o", "json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(
+        (&status["state"], &status["tasks"]["succeeded"]),
+        (&"running".into(), &1.into()),
+        "{status}"
+    );
+    let logs = service.run(&place, &["logs", run]);
+    assert!(
+        String::from_utf8_lossy(&logs.stdout).contains("topn: OK"),
+        "{logs:?}"
+    );
+    assert_eq!(service.run(&place, &["logs", run, "1"]).code, 0);
+    assert_eq!(service.run(&place, &["logs", run, "2"]).code, 3);
     let cleaned = service.run(&place, &["clean", run]);
     assert_eq!(cleaned.code, 0, "{}", cleaned.stderr);
     assert_eq!(service.left(), [""; 0]);
