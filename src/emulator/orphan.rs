@@ -20,6 +20,8 @@ struct Record {
     pid: u32,
     /// Start time of the process in ticks since the machine started.
     started: u64,
+    /// The space of process ids that `pid` is of: in another one, as in a container, it says nothing.
+    space: PathBuf,
     /// The directory, without links.
     root: PathBuf,
 }
@@ -33,6 +35,7 @@ pub(crate) fn write_record(root: &Path) -> std::io::Result<()> {
     let record = Record {
         pid,
         started: start_time(pid).unwrap_or_default(),
+        space: process_space(),
         root: root.to_owned(),
     };
     std::fs::write(root.join(RECORD), serde_json::to_vec(&record)?)
@@ -72,6 +75,11 @@ fn remove_orphan(path: &Path) -> Option<String> {
             record.root.display()
         ));
     }
+    if record.space != process_space() {
+        return Some(format!(
+            "left alone `{shown}`: its service may run in another container"
+        ));
+    }
     if start_time(record.pid) == Some(record.started) {
         return None;
     }
@@ -84,6 +92,11 @@ fn remove_orphan(path: &Path) -> Option<String> {
             "ended {killed} processes of a service that was killed; `{shown}` stays: {error}"
         ),
     })
+}
+
+/// The space of process ids that this process lives in.
+fn process_space() -> PathBuf {
+    std::fs::read_link("/proc/self/ns/pid").unwrap_or_default()
 }
 
 /// When the process `pid` started, in ticks since the machine did; `None` if there is none.
@@ -105,6 +118,7 @@ mod tests {
         let record = Record {
             pid,
             started,
+            space: process_space(),
             root: root.canonicalize().expect("path"),
         };
         std::fs::write(
