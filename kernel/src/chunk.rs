@@ -53,8 +53,9 @@ pub fn last_safe_cut(mode: WordMode, text: &[u8]) -> Option<usize> {
 /// - Result: the index in `window` at which the slice ends, `nominal` or later. It is the one after the first line feed at or
 ///   past `nominal`; if there is none in [`LINE_SEARCH_BYTES`], the first safe cut of `mode` past `nominal`; at the end of the
 ///   file its end.
-/// - `None`: more bytes are needed. Append them, or, once the window holds [`LINE_SEARCH_BYTES`] past `nominal`, go on with a
-///   window that begins with the last byte of this one, and `nominal` 1: then also [`first_safe_cut`] may be asked.
+/// - `None`: more bytes are needed. While the window holds less than [`LINE_SEARCH_BYTES`] past `nominal`, append to it. After
+///   that there is no safe cut in it either: go on with a window that begins with the last four bytes of this one, and ask
+///   [`first_safe_cut`] from 1 on.
 /// - The cut depends on the bytes of the file and on the nominal offset, not on how the file was read, if every call but
 ///   the last of a file gives a window of at least `nominal` + [`LINE_SEARCH_BYTES`] bytes or finds a line feed.
 /// - Cost: O(window).
