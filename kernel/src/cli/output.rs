@@ -1,9 +1,9 @@
 //! Results as files and on standard output.
 //!
-//! A file appears whole or not at all: it is written under another name first.
+//! A file appears whole or not at all: it is written under another name first. Pipes and devices are written as they are.
 
-use std::fs::Permissions;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, BufWriter, IntoInnerError, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::top::Row;
 /// What a table is wide off a terminal.
 const COLUMNS: usize = 80;
 
-/// Writes `path` by `write`, replacing what was there once everything is written.
+/// Writes `path` by `write`, replacing the file that was there once everything is written; a link stays a link.
 pub(super) fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -25,7 +25,13 @@ pub(super) fn write_file(
         path: path.to_owned(),
         source,
     };
-    let directory = match path.parent() {
+    // A pipe or a device has no earlier bytes to keep, and must not become a file.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        let file = OpenOptions::new().write(true).open(path).map_err(error)?;
+        return write_whole(file, write).map(drop).map_err(error);
+    }
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let directory = match target.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
         None => Path::new("."),
@@ -36,14 +42,19 @@ pub(super) fn write_file(
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(directory)
         .map_err(error)?;
-    let mut out = BufWriter::new(file);
-    write(&mut out).map_err(error)?;
-    let file = out
-        .into_inner()
-        .map_err(|failed| error(failed.into_error()))?;
-    file.persist(path)
+    let file = write_whole(file, write).map_err(error)?;
+    file.persist(target)
         .map_err(|failed| error(failed.error))
         .map(drop)
+}
+
+fn write_whole<W: Write>(
+    file: W,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<W> {
+    let mut out = BufWriter::new(file);
+    write(&mut out)?;
+    out.into_inner().map_err(IntoInnerError::into_error)
 }
 
 /// Prints `answers` to standard output; a reader that closed it wants no more and is no failure.

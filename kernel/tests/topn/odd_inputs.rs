@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 
 use crate::program::{Place, Ran, exists};
 
@@ -230,4 +230,23 @@ fn nothing_is_left_beside_a_result() {
     let failed = place.run("--partial none/p text");
     assert_eq!(failed.code, Some(9));
     assert!(!exists(&place.path("none")));
+}
+
+#[test]
+fn a_result_goes_into_a_pipe_and_through_a_link_and_replaces_neither() {
+    let place = Place::with(&[("text", b"a"), ("file", b"before")]);
+    place.fifo("fifo");
+    symlink("file", place.path("link")).unwrap();
+    // Without waiting for a writer, and later for its bytes.
+    let mut fifo = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(place.path("fifo"))
+        .unwrap();
+    place.answer("--tutorial-output fifo --partial link text");
+    let mut written = String::new();
+    fifo.read_to_string(&mut written).unwrap();
+    assert!(written.starts_with("Word\tCount\n"), "{written:?}");
+    assert!(place.path("link").is_symlink());
+    assert_eq!(place.answer("--merge file"), "a\t1\n");
 }
