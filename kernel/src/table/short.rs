@@ -285,7 +285,8 @@ impl ShortTable {
     pub(crate) fn reserve(&mut self, more: usize, seed: &Seed) {
         let slots = (self.len + more) / 3 * 4 + 4;
         if slots > self.slots.len() {
-            self.grow(slots, seed);
+            // At least by an eighth: many small tables, added one after another, would each move every word otherwise.
+            self.grow(slots.max(self.slots.len() / 8 * 9), seed);
         }
     }
 
@@ -427,6 +428,22 @@ mod tests {
             assert_eq!(table.len(), 700);
             assert!(table.iter().all(|(_, count)| count == 2));
         }
+    }
+
+    #[test]
+    fn room_for_few_words_at_a_time_is_made_for_many() {
+        let seed = Seed::random();
+        let mut table = ShortTable::new();
+        let words = if cfg!(miri) { 1000 } else { 20_000 };
+        let mut growths = 0;
+        for number in 0..words {
+            let slots = table.slots.len();
+            table.reserve(1, &seed);
+            let key = Key::of(format!("word {number}").as_bytes(), &seed).unwrap();
+            table.add(&key, 1, &seed);
+            growths += usize::from(table.slots.len() != slots);
+        }
+        assert!(growths <= 30, "{growths}");
     }
 
     #[test]
