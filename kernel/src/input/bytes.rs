@@ -71,15 +71,6 @@ enum Source {
     Stdin(io::Stdin),
 }
 
-impl Read for Source {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.read(bytes),
-            Self::Stdin(stdin) => stdin.read(bytes),
-        }
-    }
-}
-
 impl Opened {
     /// Opens `file` and judges its first bytes, unless it is a later slice of a file.
     ///
@@ -290,7 +281,7 @@ impl Stream {
         loop {
             // A character that the end of the part cut is judged again with the rest of it.
             let searched = part.len().saturating_sub(4);
-            while part.len() < wanted && !self.ended {
+            if part.len() < wanted {
                 self.read_some(part, wanted)?;
             }
             if self.start_wanted {
@@ -312,27 +303,27 @@ impl Stream {
         }
     }
 
+    /// Extends `part` to `wanted` bytes, or to the end. Memory is not cleared first, since a pipe gives little at a time.
     fn read_some(&mut self, part: &mut Vec<u8>, wanted: usize) -> Result<(), InputError> {
         let filled = part.len();
-        part.resize(wanted, 0);
-        let read = loop {
-            match self.file.read(&mut part[filled..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other,
-            }
+        let left = wanted - filled;
+        part.reserve(left);
+        let read = match &mut self.file {
+            Source::File(file) => file.take(left as u64).read_to_end(part),
+            Source::Stdin(stdin) => stdin.lock().take(left as u64).read_to_end(part),
         };
-        let read = match read {
-            Ok(read) => read,
+        match read {
+            Ok(read) => {
+                self.bytes += read as u64;
+                self.ended = read < left;
+                Ok(())
+            }
             Err(error) => {
                 self.ended = true;
                 part.truncate(filled);
-                return Err(InputError::Read(error));
+                Err(InputError::Read(error))
             }
-        };
-        part.truncate(filled + read);
-        self.bytes += read as u64;
-        self.ended = read == 0;
-        Ok(())
+        }
     }
 
     /// All bytes that were read so far.
