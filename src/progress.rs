@@ -105,11 +105,8 @@ impl Narrator {
         }
     }
 
-    /// Something that the user should know although the run goes on.
+    /// Something that the user should know although the run goes on; told also with `-q`.
     pub fn warn(&self, text: impl Display) {
-        if self.verbosity == Verbosity::Quiet {
-            return;
-        }
         match self.mode {
             ProgressMode::Json => self.json("warning", None, &text.to_string()),
             _ => self.line(&format!("warning: {text}")),

@@ -125,6 +125,20 @@ pub enum SettingsError {
         /// Where it can be set.
         how: &'static str,
     },
+    /// A run is in another account than the one that is set.
+    #[error(
+        "{service} of run {run} is `{recorded}`; flags or environment say `{given}`, or another account"
+    )]
+    Elsewhere {
+        /// The run's id.
+        run: String,
+        /// Batch or Storage.
+        service: &'static str,
+        /// Where its record says that it is.
+        recorded: String,
+        /// What is set.
+        given: String,
+    },
     /// An endpoint is no URL of an accepted kind, or names no account.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -195,7 +209,24 @@ impl ServiceArgs {
             args.storage_endpoint = Some(spec.storage.endpoint.clone());
             args.storage_account = Some(spec.storage.account.clone());
         }
-        args.resolve(environment)
+        let services = args.resolve(environment)?;
+        let parts = [
+            ("Batch", &services.batch, &spec.batch),
+            ("Storage", &services.storage, &spec.storage),
+        ];
+        for (service, given, recorded) in parts {
+            if given.endpoint.to_string() != recorded.endpoint
+                || given.key.account() != recorded.account
+            {
+                return Err(SettingsError::Elsewhere {
+                    run: spec.run.clone(),
+                    service,
+                    recorded: recorded.endpoint.clone(),
+                    given: given.endpoint.to_string(),
+                });
+            }
+        }
+        Ok(services)
     }
 
     fn batch(&self, environment: Environment<'_>) -> Result<Account, SettingsError> {

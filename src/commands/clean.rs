@@ -3,53 +3,73 @@
 //! Every name is derived from the run's id; nothing else is touched.
 
 use super::clients::Clients;
+use super::failure::from_service;
+use super::gc;
 use super::interrupt::Interrupts;
 use super::submit::{CleanUp, Made, from_record, interrupted};
+use crate::cli::CleanArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::plan::RunId;
 use crate::progress::Narrator;
-use crate::record::{Event, Journal, Recorded, StateDirectory, Step};
-use crate::settings::Services;
+use crate::record::{Event, Journal, RecordError, Recorded, StateDirectory, Step};
+use crate::settings::Environment;
 
-/// Removes job, pool and containers of the run `id`, then its record; what is not there counts as removed.
+/// Removes job, pool and containers of the run of `args`, then its record; what is not there counts as removed.
 ///
 /// # Errors
-/// Exit 2 when `id` is no run id, 1 when something could not be removed (each was told).
+/// Exit 2 when it is no run id, 3 when nothing is known of it, 1 when something could not be removed (each was told) or
+/// another process works on the run.
 pub(crate) async fn clean(
-    id: &str,
-    services: &Services,
+    args: &CleanArgs,
+    environment: Environment<'_>,
     state: &StateDirectory,
     narrator: &Narrator,
 ) -> Result<Exit, Failure> {
-    let run = read_id(id)?;
-    remove(&run, services, narrator).await?;
+    let run = read_id(&args.run)?;
+    let (clients, recorded) = find(args, &run, environment, state).await?;
+    // Whoever works on the run would lose its record under its hands. A broken record is no reason to keep the rest.
+    let lock = recorded
+        .map(|recorded| Journal::resume(&state.record(&run), &recorded))
+        .transpose();
+    let lock = lock.map_err(from_record)?;
+    remove(&run, &clients, narrator).await?;
     state.remove(&run).map_err(|error| {
         Failure::new(Exit::LocalIo, error)
             .context(format!("removing `{}`", state.run(&run).display()))
     })?;
+    drop(lock);
     Ok(Exit::Done)
 }
 
-/// Ends the run `id` and removes what it left in the account; its record stays and says so.
+/// Ends the run of `args` and removes what it left in the account; its record stays and says so. A process that works on
+/// the run finds its job gone and ends.
 ///
 /// # Errors
-/// As [`clean`]; exit 1 while another process works on the run.
+/// As [`clean`].
 pub(crate) async fn cancel(
-    id: &str,
-    services: &Services,
+    args: &CleanArgs,
+    environment: Environment<'_>,
     state: &StateDirectory,
     narrator: &Narrator,
 ) -> Result<Exit, Failure> {
-    let run = read_id(id)?;
-    let path = state.record(&run);
-    let journal = if path.is_file() {
-        let recorded = Recorded::read(&path).map_err(from_record)?;
-        Some(Journal::resume(&path, &recorded).map_err(from_record)?)
-    } else {
-        None
+    let run = read_id(&args.run)?;
+    let (clients, recorded) = find(args, &run, environment, state).await?;
+    let journal = match recorded.map(|recorded| Journal::resume(&state.record(&run), &recorded)) {
+        Some(Err(RecordError::Busy { .. })) => {
+            clients
+                .batch
+                .delete_job(run.as_str())
+                .await
+                .map_err(from_service)?;
+            narrator.warn(format_args!(
+                "the job of run {run} is deleted; the process that works on the run cleans up"
+            ));
+            return Ok(Exit::Done);
+        }
+        journal => journal.transpose().map_err(from_record)?,
     };
-    remove(&run, services, narrator).await?;
+    remove(&run, &clients, narrator).await?;
     let done = Event::Done {
         step: Step::CleanUp,
     };
@@ -59,16 +79,44 @@ pub(crate) async fn cancel(
     Ok(Exit::Done)
 }
 
+/// The account of `run`, as its record says where there is one, and that record.
+async fn find(
+    args: &CleanArgs,
+    run: &RunId,
+    environment: Environment<'_>,
+    state: &StateDirectory,
+) -> Result<(Clients, Option<Recorded>), Failure> {
+    let usage = |error| Failure::new(Exit::Usage, error);
+    let path = state.record(run);
+    if path.is_file() {
+        let recorded = Recorded::read(&path).map_err(from_record)?;
+        let services = args
+            .services
+            .resolve_for(&recorded.spec, environment)
+            .map_err(usage)?;
+        return Ok((Clients::new(&services)?, Some(recorded)));
+    }
+    let clients = Clients::new(&args.services.resolve(environment).map_err(usage)?)?;
+    if gc::find(&clients)
+        .await?
+        .iter()
+        .all(|item| item.run != *run)
+    {
+        let message = format!("run {run} is neither recorded here nor in the account");
+        return Err(Failure::message(Exit::NotFound, message).hint("fanout ls lists the runs"));
+    }
+    Ok((clients, None))
+}
+
 fn read_id(id: &str) -> Result<RunId, Failure> {
     RunId::parse(id).map_err(|error| Failure::new(Exit::Usage, error))
 }
 
 /// Removes what `run` left in the account.
-async fn remove(run: &RunId, services: &Services, narrator: &Narrator) -> Result<(), Failure> {
-    let clients = Clients::new(services)?;
+async fn remove(run: &RunId, clients: &Clients, narrator: &Narrator) -> Result<(), Failure> {
     let mut interrupts = Interrupts::listen()?;
     let clean_up = CleanUp {
-        clients: &clients,
+        clients,
         run,
         narrator,
         keep: &[],

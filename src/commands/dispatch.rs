@@ -50,12 +50,22 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Fetch(args) => answer::fetch(&args, &state()?),
         Command::Cancel(args) => {
-            let (services, narrator) = (resolve(&args.services)?, narrator(&args.talk));
-            block_on(clean::cancel(&args.run, &services, &state()?, &narrator))?
+            let narrator = narrator(&args.talk);
+            block_on(clean::cancel(
+                &args,
+                &process_environment,
+                &state()?,
+                &narrator,
+            ))?
         }
         Command::Clean(args) => {
-            let (services, narrator) = (resolve(&args.services)?, narrator(&args.talk));
-            block_on(clean::clean(&args.run, &services, &state()?, &narrator))?
+            let narrator = narrator(&args.talk);
+            block_on(clean::clean(
+                &args,
+                &process_environment,
+                &state()?,
+                &narrator,
+            ))?
         }
         Command::Gc(args) => {
             let (services, narrator) = (resolve(&args.services)?, narrator(&args.talk));

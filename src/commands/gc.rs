@@ -27,11 +27,13 @@ const GRACE: Duration = Duration::minutes(15);
 
 /// Something that a run left.
 #[derive(Debug)]
-struct Item {
+pub(super) struct Item {
     kind: &'static str,
     name: String,
-    run: RunId,
-    deadline: Option<OffsetDateTime>,
+    /// Whose it is.
+    pub(super) run: RunId,
+    /// When its run's time is over.
+    pub(super) deadline: Option<OffsetDateTime>,
     live: bool,
 }
 
@@ -90,7 +92,7 @@ pub(crate) async fn gc(
 }
 
 /// Everything in the account that says of itself that it is a run's.
-async fn find(clients: &Clients) -> Result<Vec<Item>, Failure> {
+pub(super) async fn find(clients: &Clients) -> Result<Vec<Item>, Failure> {
     let now = clients
         .storage
         .get_server_time()

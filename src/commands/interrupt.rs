@@ -7,6 +7,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::error::Failure;
 use crate::exit::Exit;
 
+/// The signal that a person sends.
+pub(crate) const CTRL_C: &str = "Ctrl-C";
+
 /// The name of the signal that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interrupted(pub(crate) &'static str);
@@ -40,7 +43,7 @@ impl Interrupts {
     /// Waits for one of the signals.
     pub(crate) async fn next(&mut self) -> Interrupted {
         tokio::select! {
-            _ = self.interrupt.recv() => Interrupted("Ctrl-C"),
+            _ = self.interrupt.recv() => Interrupted(CTRL_C),
             _ = self.terminate.recv() => Interrupted("SIGTERM"),
             _ = self.hang_up.recv() => Interrupted("SIGHUP"),
         }

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::json;
+use time::format_description::well_known::Rfc3339;
 
 use super::clients::Clients;
-use super::failure::from_service;
+use super::gc;
 use super::status::state_of;
-use super::submit::{METADATA_DEADLINE, METADATA_RUN, from_record};
+use super::submit::from_record;
 use crate::cli::{ListFormat, LsArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -44,46 +45,44 @@ pub(crate) async fn ls(
         if !path.is_file() {
             continue;
         }
-        let recorded = Recorded::read(&path).map_err(from_record)?;
-        let state = state_of(&recorded);
-        let Recorded { spec, .. } = recorded;
-        runs.insert(
-            run,
-            Known {
-                state,
-                created: spec.created,
-                deadline: spec.deadline,
-            },
-        );
+        let known = match Recorded::read(&path) {
+            Ok(recorded) => {
+                let state = state_of(&recorded);
+                let Recorded { spec, .. } = recorded;
+                Known {
+                    state,
+                    created: spec.created,
+                    deadline: spec.deadline,
+                }
+            }
+            // Cut at its first line by a crash: the run may be there all the same.
+            Err(error) => {
+                drop(writeln!(
+                    io::stderr(),
+                    "warning: {}",
+                    from_record(error).text()
+                ));
+                Known {
+                    state: "running",
+                    created: created_of(&run),
+                    deadline: String::new(),
+                }
+            }
+        };
+        runs.insert(run, known);
     }
     if let Some(services) = services {
-        let clients = Clients::new(services)?;
-        for container in clients
-            .storage
-            .list_containers("fo-")
-            .await
-            .map_err(from_service)?
-        {
-            let Some(run) = container
-                .get(METADATA_RUN)
-                .and_then(|id| RunId::parse(id).ok())
-            else {
-                continue;
-            };
-            // Only what carries the run's name and says so itself is the run's.
-            if !run.containers().contains(&container.name) {
-                continue;
-            }
-            let deadline = container
-                .get(METADATA_DEADLINE)
-                .unwrap_or_default()
-                .to_owned();
-            let known = runs.entry(run.clone()).or_insert(Known {
+        for item in gc::find(&Clients::new(services)?).await? {
+            let deadline = item
+                .deadline
+                .and_then(|time| time.format(&Rfc3339).ok())
+                .unwrap_or_default();
+            let unknown = Known {
                 state: "running",
-                created: created_of(&run),
+                created: created_of(&item.run),
                 deadline,
-            });
-            known.state = "running";
+            };
+            runs.entry(item.run).or_insert(unknown).state = "running";
         }
     }
     let text = if args.format == ListFormat::Json {

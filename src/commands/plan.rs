@@ -249,13 +249,15 @@ impl Shown<'_> {
         row(
             "time",
             format!(
-                "at most {}, then the run is ended and removed",
+                "at most {}; then this client ends the run and removes it",
                 seconds(plan.ttl)
             ),
         )?;
         row(
             "cost",
-            format!("at most {hours_max:.1} node hours; the price of one is not known here"),
+            format!(
+                "at most {hours_max:.1} node hours while this client runs; the price of one is not known here"
+            ),
         )?;
         for failure in &prepared.left_out {
             row("left out", describe(failure))?;

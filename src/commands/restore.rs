@@ -1,5 +1,6 @@
 //! A run as its record has it, and back: what `submit` writes is what `resume` goes on with.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -34,7 +35,7 @@ pub(crate) fn spec_of(
         keep.to_possible_value()
             .map(|value| value.get_name().to_owned())
     };
-    let file = |source: &Source| FileSpec::new(&source.file, source.read_from != source.file.path);
+    let file = |source: &Source| FileSpec::new(&source.file, &source.read_from, source.spooled);
     let plan = &prepared.plan;
     RunSpec {
         run: plan.run.to_string(),
@@ -42,7 +43,7 @@ pub(crate) fn spec_of(
         deadline: time(deadline),
         batch: service(&services.batch),
         storage: service(&services.storage),
-        program: ByteText::of_path(&prepared.program.path),
+        program: ByteText::of_path(&absolute(&prepared.program.path)),
         program_bytes: prepared.program.bytes,
         program_sha256: prepared.program.sha256.clone(),
         words: prepared.settings.words.to_string(),
@@ -58,7 +59,10 @@ pub(crate) fn spec_of(
         per_file: args.answer.per_file,
         allow_partial: args.answer.allow_partial,
         left_out: prepared.left_out_count,
-        tutorial_output: args.tutorial_output.as_deref().map(ByteText::of_path),
+        tutorial_output: args
+            .tutorial_output
+            .as_deref()
+            .map(|path| ByteText::of_path(&absolute(path))),
         keep: args.keep.iter().filter_map(keep).collect(),
         nodes: plan.nodes,
         vm_size: args.vm_size.clone(),
@@ -69,6 +73,11 @@ pub(crate) fn spec_of(
         files: prepared.files.iter().map(file).collect(),
         shards: RunSpec::pieces(&plan.shards),
     }
+}
+
+/// `path` as it is found from any directory.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// A run that is taken up again.
@@ -109,12 +118,10 @@ pub(crate) fn restore(spec: &RunSpec) -> Result<Restored, Failure> {
         min_length: spec.min_length,
         stop_words: StopWords::parse(&lines.join(&b'\n'), settings),
     };
-    let source = |file: &FileSpec| {
-        let file = file.to_input();
-        Source {
-            read_from: file.path.clone(),
-            file,
-        }
+    let source = |file: &FileSpec| Source {
+        read_from: file.read_from.to_path(),
+        spooled: file.spooled,
+        file: file.to_input(),
     };
     let ttl = Duration::from_secs(spec.ttl_s);
     let plan = plan_run(

@@ -2,7 +2,9 @@
 //!
 //! What was done is not done again: staged shards stay, tasks that ended stay, failed ones are tried again.
 
+use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use kernel::cli::print;
 use time::OffsetDateTime;
@@ -12,7 +14,9 @@ use super::clients::Clients;
 use super::failure::from_service;
 use super::interrupt::Interrupts;
 use super::restore::{Restored, restore};
-use super::submit::{Course, Ledger, Made, RECORD_BLOB, from_record, scratch};
+use super::submit::{
+    Course, Ledger, Made, Prepared, RECORD_BLOB, check_unchanged, from_record, scratch,
+};
 use crate::cli::ResumeArgs;
 use crate::clock;
 use crate::error::Failure;
@@ -28,7 +32,7 @@ const RECORD_BYTES_MAX: usize = 1 << 30;
 /// Resumes the run of `args`.
 ///
 /// # Errors
-/// Exit 3 when there is no record here or in the account, 8 when the run's time is over; else as `submit`.
+/// Exit 3 when there is no record here or in the account, 9 when inputs that are not staged yet are gone; else as `submit`.
 pub(crate) async fn resume(
     args: &ResumeArgs,
     environment: Environment<'_>,
@@ -67,25 +71,25 @@ pub(crate) async fn resume(
         ledger: &ledger,
     };
     if let Some(complete) = recorded.merged() {
-        if !recorded.is_answered() {
-            let answers = answers_of(&recorded.spec, &submitted.answer, &prepared, state)?;
-            print(
-                &submitted.answer.view(prepared.settings, &prepared.filters),
-                &answers,
-            )?;
-            ledger.note(&Event::Answered)?;
-        }
-        course.clean_up(&Made::everything(), &mut interrupts).await;
+        print_merged(&course, &recorded, state)?;
+        course
+            .clean_up(&Made::everything(), &Ok(Exit::Done), &mut interrupts)
+            .await;
         return Ok(if complete {
             Exit::Done
         } else {
             Exit::Incomplete
         });
     }
-    if recorded.is_begun(Step::CleanUp) {
-        course.clean_up(&Made::everything(), &mut interrupts).await;
+    if recorded.is_begun(Step::CleanUp) && recorded.spec.keep.is_empty() {
+        course
+            .clean_up(&Made::everything(), &Ok(Exit::Done), &mut interrupts)
+            .await;
         let message = format!("run {run} had failed before; what it left is removed");
         return Err(Failure::message(Exit::Other, message));
+    }
+    if !recorded.is_done(Step::Stage) {
+        check_inputs(&recorded, &prepared)?;
     }
     let left = left_until(deadline, &clients).await?;
     let scratch = scratch()?;
@@ -97,6 +101,21 @@ pub(crate) async fn resume(
             &mut interrupts,
         )
         .await
+}
+
+/// Prints the answer that an earlier process merged.
+fn print_merged(
+    course: &Course<'_>,
+    recorded: &Recorded,
+    state: &StateDirectory,
+) -> Result<(), Failure> {
+    let (answer, prepared) = (&course.args.answer, course.prepared);
+    let answers = answers_of(&recorded.spec, answer, prepared, state)?;
+    print(&answer.view(prepared.settings, &prepared.filters), &answers)?;
+    if !recorded.is_answered() {
+        course.ledger.note(&Event::Answered)?;
+    }
+    Ok(())
 }
 
 /// Where the run takes place. Its record is here when this returns: it was, or its copy in the account was fetched.
@@ -138,22 +157,27 @@ fn refuse_what_is_over(recorded: &Recorded) -> Result<(), Failure> {
     .hint("fanout fetch prints the answer of an answered run again"))
 }
 
-async fn left_until(
-    deadline: OffsetDateTime,
-    clients: &Clients,
-) -> Result<std::time::Duration, Failure> {
+/// What is not staged yet has to be here, as it was. Nothing is touched when it is not.
+fn check_inputs(recorded: &Recorded, prepared: &Prepared) -> Result<(), Failure> {
+    if recorded.spec.files.iter().any(|file| file.spooled) {
+        let message =
+            "an input came through a pipe and was not staged in full; it cannot be read again";
+        return Err(Failure::message(Exit::LocalIo, message).hint(format!(
+            "fanout cancel {} removes what the run made",
+            recorded.spec.run
+        )));
+    }
+    prepared.files.iter().try_for_each(check_unchanged)
+}
+
+/// The time that is left; none when it is over: then what has ended is still fetched.
+async fn left_until(deadline: OffsetDateTime, clients: &Clients) -> Result<Duration, Failure> {
     let now = clients
         .storage
         .get_server_time()
         .await
         .map_err(from_service)?;
-    std::time::Duration::try_from(deadline - now).map_err(|_error| {
-        Failure::message(
-            Exit::TimedOut,
-            format_args!("the run's time was over at {deadline}"),
-        )
-        .hint("fanout cancel removes what it left")
-    })
+    Ok(Duration::try_from(deadline - now).unwrap_or(Duration::ZERO))
 }
 
 /// Brings the copy of a record that another machine wrote.
@@ -180,7 +204,10 @@ async fn fetch_record(
     let write = |path: &Path| {
         let directory = path.parent().unwrap_or(path);
         std::fs::create_dir_all(directory)?;
-        std::fs::write(path, &bytes)
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(&bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map(drop).map_err(|error| error.error)
     };
     write(&path).map_err(|error| {
         Failure::new(Exit::LocalIo, error).context(format!("writing `{}`", path.display()))

@@ -137,25 +137,33 @@ impl Journal {
             path: path.to_owned(),
             source,
         };
-        let file = OpenOptions::new()
+        let parent = path.parent().unwrap_or(Path::new("."));
+        // It appears with its plan or not at all.
+        let first = tempfile::Builder::new()
             .append(true)
-            .create_new(true)
-            .open(path)
+            .tempfile_in(parent)
             .map_err(fail)?;
+        write_line(
+            first.as_file(),
+            &Event::Plan {
+                spec: Box::new(spec),
+            },
+        )
+        .map_err(fail)?;
+        let file = first
+            .persist_noclobber(path)
+            .map_err(|error| fail(error.error))?;
         let journal = Self {
             path: path.to_owned(),
             file,
         };
         journal.lock()?;
-        journal.append(&Event::Plan {
-            spec: Box::new(spec),
-        })?;
-        // The name too has to survive.
-        path.parent()
-            .map_or(Ok(()), |parent| {
-                File::open(parent).and_then(|parent| parent.sync_all())
-            })
-            .map_err(fail)?;
+        // The names too have to survive: the record's, and its directory's.
+        for directory in [Some(parent), parent.parent()].into_iter().flatten() {
+            File::open(directory)
+                .and_then(|directory| directory.sync_all())
+                .map_err(fail)?;
+        }
         Ok(journal)
     }
 
@@ -210,16 +218,24 @@ impl Journal {
             path: self.path.clone(),
             source,
         };
-        let line = serde_json::to_string(&Line {
-            version: VERSION,
-            event,
-        })
-        .map_err(|error| fail(error.into()))?;
-        (&self.file)
-            .write_all(format!("{line}\n").as_bytes())
-            .map_err(fail)?;
-        self.file.sync_data().map_err(fail)
+        let bytes_before = self.file.metadata().map_err(fail)?.len();
+        let appended = write_line(&self.file, event);
+        if appended.is_err() {
+            // Half a line would run into the next.
+            self.file.set_len(bytes_before).map_err(fail)?;
+        }
+        appended.map_err(fail)
     }
+}
+
+/// Writes `event` as one line that is on disk when this returns.
+fn write_line(mut file: &File, event: &Event) -> io::Result<()> {
+    let line = serde_json::to_string(&Line {
+        version: VERSION,
+        event,
+    })?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_data()
 }
 
 /// A record that was read.
@@ -355,6 +371,7 @@ mod tests {
             shard_bytes: 100,
             files: vec![FileSpec {
                 path: ByteText::new(b"a\xFFb"),
+                read_from: ByteText::new(b"/a\xFFb"),
                 bytes: 150,
                 modified_ns: Some(1),
                 spooled: false,

@@ -67,8 +67,10 @@ pub struct ServiceSpec {
 /// An input file as it was planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSpec {
-    /// Where it is.
+    /// Where it is, as the user named it.
     pub path: ByteText,
+    /// Where its bytes are read, from any directory.
+    pub read_from: ByteText,
     /// Its size.
     pub bytes: u64,
     /// When it was last changed, in nanoseconds since 1970, where that is known.
@@ -149,7 +151,7 @@ impl FileSpec {
 
     /// What is recorded of `file`.
     #[must_use]
-    pub fn new(file: &InputFile, spooled: bool) -> Self {
+    pub fn new(file: &InputFile, read_from: &Path, spooled: bool) -> Self {
         let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
         let modified_ns = file
             .modified
@@ -157,6 +159,7 @@ impl FileSpec {
             .and_then(|since| u64::try_from(since.as_nanos()).ok());
         Self {
             path: ByteText::of_path(&file.path),
+            read_from: ByteText::of_path(read_from),
             bytes: file.bytes,
             modified_ns,
             spooled,

@@ -267,7 +267,7 @@ fn what_is_kept_stays_until_it_is_cleaned() {
     assert_eq!(cleaned.code, 0, "{}", cleaned.stderr);
     assert_eq!(service.left(), [""; 0]);
     let again = service.run(&place, &["clean", run]);
-    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(again.code, 3, "{}", again.stderr);
     let wrong = service.run(&place, &["clean", "../x"]);
     assert_eq!(wrong.code, 2, "{}", wrong.stderr);
     service.stop();

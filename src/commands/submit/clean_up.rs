@@ -19,12 +19,20 @@ use crate::progress::Narrator;
 /// How long the nodes of a deleted pool may take to go: many times what Azure needs.
 const POOL_GONE_MAX: Duration = Duration::from_secs(20 * 60);
 
+/// Batch works on a request for 30 s at most: after 40 s nothing lands any more.
+const LANDS_TRIES: u32 = 8;
+
+/// Between two of them.
+const LANDS_WAIT: Duration = Duration::from_secs(5);
+
 /// What a run may have made in the account. Set before the request: its outcome may never be known.
 #[derive(Debug, Default)]
 pub(crate) struct Made {
     containers: AtomicBool,
     pool: AtomicBool,
     job: AtomicBool,
+    /// A create whose outcome is unknown: it may still land after a delete.
+    unknown: AtomicBool,
 }
 
 impl Made {
@@ -34,6 +42,7 @@ impl Made {
             containers: true.into(),
             pool: true.into(),
             job: true.into(),
+            unknown: false.into(),
         }
     }
 
@@ -42,7 +51,7 @@ impl Made {
         &self,
         create: impl Future<Output = Result<T, ServiceError>>,
     ) -> Result<(), Failure> {
-        note(&self.containers, create).await
+        self.note(&self.containers, create).await
     }
 
     /// Notes that the pool may exist, unless `create` was plainly refused.
@@ -50,7 +59,7 @@ impl Made {
         &self,
         create: impl Future<Output = Result<T, ServiceError>>,
     ) -> Result<(), Failure> {
-        note(&self.pool, create).await
+        self.note(&self.pool, create).await
     }
 
     /// Notes that the job may exist, unless `create` was plainly refused.
@@ -58,26 +67,32 @@ impl Made {
         &self,
         create: impl Future<Output = Result<T, ServiceError>>,
     ) -> Result<(), Failure> {
-        note(&self.job, create).await
+        self.note(&self.job, create).await
     }
-}
 
-async fn note<T>(
-    made: &AtomicBool,
-    create: impl Future<Output = Result<T, ServiceError>>,
-) -> Result<(), Failure> {
-    let before = made.swap(true, Ordering::Relaxed);
-    match create.await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let refused = error.kind() == ErrorKind::Refused && error.attempts() == 1;
-            let never = error.kind() == ErrorKind::NotSent
-                || (refused && error.status().is_some_and(|status| status < 500));
-            if never {
-                made.store(before, Ordering::Relaxed);
-            }
-            Err(from_service(error))
+    async fn note<T>(
+        &self,
+        made: &AtomicBool,
+        create: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<(), Failure> {
+        let before = made.swap(true, Ordering::Relaxed);
+        // Stays so if this is dropped where it waits.
+        self.unknown.store(true, Ordering::Relaxed);
+        let done = create.await;
+        let unknown = matches!(&done, Err(error) if error.kind() == ErrorKind::NotAnswered);
+        self.unknown.store(unknown, Ordering::Relaxed);
+        let Err(error) = done else { return Ok(()) };
+        // The error is of the last try; an earlier one may have been done.
+        let never = error.attempts() <= 1
+            && match error.kind() {
+                ErrorKind::NotSent => true,
+                ErrorKind::Refused => error.status().is_some_and(|status| status < 500),
+                ErrorKind::NotAnswered | ErrorKind::Unreadable => false,
+            };
+        if never {
+            made.store(before, Ordering::Relaxed);
         }
+        Err(from_service(error))
     }
 }
 
@@ -97,7 +112,8 @@ pub(crate) struct CleanUp<'a> {
 impl CleanUp<'_> {
     /// Removes job, pool and containers, as far as they were made and are not kept, and waits until the nodes are gone.
     ///
-    /// Result: whether all of it is gone. Every failure is told, and the rest is removed all the same.
+    /// Result: whether all of it is gone. Every failure is told. Containers stay while the job or the pool could not be
+    /// removed: nodes may still need them, and the run can be resumed.
     pub(crate) async fn remove(&self, made: &Made) -> bool {
         let wanted =
             |made: &AtomicBool, keep| made.load(Ordering::Relaxed) && !self.keep.contains(&keep);
@@ -117,8 +133,16 @@ impl CleanUp<'_> {
             clean &= self.tell(self.clients.batch.delete_job(run).await);
         }
         if pool {
-            let deleted = self.tell(self.clients.batch.delete_pool(run).await);
-            clean &= deleted && self.wait_for_nodes().await;
+            clean &= self.tell(self.clients.batch.delete_pool(run).await);
+        }
+        if made.unknown.load(Ordering::Relaxed) {
+            clean &= self.delete_what_lands(job, pool).await;
+        }
+        if pool && clean {
+            clean &= self.wait_for_nodes().await;
+        }
+        if !clean {
+            return false;
         }
         if wanted(&made.containers, Keep::Blobs) {
             self.narrator.step(
@@ -128,6 +152,24 @@ impl CleanUp<'_> {
             );
             for container in self.run.containers() {
                 clean &= self.tell(self.clients.storage.delete_container(&container).await);
+            }
+        }
+        clean
+    }
+
+    /// Deletes again for as long as the service may still be working on a create that nobody waits for.
+    async fn delete_what_lands(&self, job: bool, pool: bool) -> bool {
+        let run = self.run.as_str();
+        self.narrator
+            .detail("a request was under way: deleting until it must have ended");
+        let mut clean = true;
+        for _ in 0..LANDS_TRIES {
+            clock::sleep(LANDS_WAIT).await;
+            if job {
+                clean &= self.tell(self.clients.batch.delete_job(run).await);
+            }
+            if pool {
+                clean &= self.tell(self.clients.batch.delete_pool(run).await);
             }
         }
         clean

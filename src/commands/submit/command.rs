@@ -3,6 +3,7 @@
 //! What each step does is in its own module.
 
 use std::path::Path;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 
@@ -14,7 +15,7 @@ use crate::cli::SubmitArgs;
 use crate::clock;
 use crate::commands::clients::Clients;
 use crate::commands::failure::from_service;
-use crate::commands::interrupt::{Interrupted, Interrupts};
+use crate::commands::interrupt::{CTRL_C, Interrupted, Interrupts};
 use crate::commands::restore::spec_of;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -147,12 +148,17 @@ impl Course<'_> {
             self.narrator
                 .detail("the run failed; what it made is removed");
         }
-        self.clean_up(&made, interrupts).await;
+        self.clean_up(&made, &outcome, interrupts).await;
         outcome
     }
 
     /// Steps 8 and 9. What cannot be removed is told with the command that finishes it, and changes nothing else.
-    pub(crate) async fn clean_up(&self, made: &Made, interrupts: &mut Interrupts) {
+    pub(crate) async fn clean_up(
+        &self,
+        made: &Made,
+        outcome: &Result<Exit, Failure>,
+        interrupts: &mut Interrupts,
+    ) {
         let run = &self.prepared.plan.run;
         let clean_up = CleanUp {
             clients: self.clients,
@@ -164,25 +170,59 @@ impl Course<'_> {
             self.ledger.note(&Event::Begun {
                 step: Step::CleanUp,
             })?;
-            if clean_up.remove(made).await {
-                self.ledger
-                    .note(&Event::Done {
-                        step: Step::CleanUp,
-                    })
-                    .map(|()| true)
-            } else {
-                Ok(false)
+            let clean = clean_up.remove(made).await;
+            // What is kept on purpose is still there: the run is not over.
+            if clean && self.args.keep.is_empty() {
+                self.ledger.note(&Event::Done {
+                    step: Step::CleanUp,
+                })?;
             }
+            Ok::<bool, Failure>(clean)
         };
-        match interrupts.stop(removed).await {
-            Ok(Ok(true)) => return,
-            Ok(Err(failure)) => self.narrator.warn(failure.text()),
-            Ok(Ok(false)) | Err(_) => {}
+        let run_was_interrupted =
+            matches!(outcome, Err(failure) if failure.exit == Exit::Interrupted);
+        match self
+            .unless_left(Box::pin(removed), run_was_interrupted, interrupts)
+            .await
+        {
+            Some(Ok(true)) => return,
+            Some(Err(failure)) => self.narrator.warn(failure.text()),
+            Some(Ok(false)) | None => {}
         }
         let command = clean_command(run, self.services);
         self.narrator.warn(format_args!(
             "not all of the run is removed; this finishes it: {command}"
         ));
+    }
+
+    /// Lets the clean-up go on until it ends or the user insists on leaving: Ctrl-C twice, the one that ended the run
+    /// included. Other signals, and several within a second, do not end it.
+    async fn unless_left<T>(
+        &self,
+        mut removed: impl Future<Output = T> + Unpin,
+        run_was_interrupted: bool,
+        interrupts: &mut Interrupts,
+    ) -> Option<T> {
+        let mut leave_at_next = run_was_interrupted;
+        let mut last = clock::instant();
+        loop {
+            tokio::select! {
+                biased;
+                Interrupted(signal) = interrupts.next() => {
+                    let at_once = last.elapsed() < Duration::from_secs(1);
+                    last = clock::instant();
+                    if signal != CTRL_C || at_once {
+                        continue;
+                    }
+                    if leave_at_next {
+                        return None;
+                    }
+                    leave_at_next = true;
+                    self.narrator.warn("removing what the run made; Ctrl-C again leaves it there");
+                }
+                done = &mut removed => return Some(done),
+            }
+        }
     }
 }
 

@@ -31,4 +31,4 @@ pub(crate) use command::{Course, interrupted, scratch, submit};
 pub(crate) use image::typical_image;
 pub(crate) use ledger::{Ledger, RECORD_BLOB, from_record};
 pub(crate) use merge::read_answer;
-pub(crate) use prepare::{Cuts, Prepared, Source, describe, prepare};
+pub(crate) use prepare::{Cuts, Prepared, Source, check_unchanged, describe, prepare};

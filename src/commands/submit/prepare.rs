@@ -59,6 +59,8 @@ pub(crate) struct Source {
     pub(crate) file: InputFile,
     /// Where its bytes are read: the file itself, or a copy of what came through a pipe.
     pub(crate) read_from: PathBuf,
+    /// Whether that is a copy, which goes with this process.
+    pub(crate) spooled: bool,
 }
 
 /// Finds, checks and cuts the inputs of `args`, and plans the run.
@@ -142,7 +144,8 @@ fn find_sources(
         let path = file.path.clone();
         let checked = match file.kind {
             InputKind::Regular => Ok(Source {
-                read_from: path.clone(),
+                read_from: std::path::absolute(&path).unwrap_or_else(|_| path.clone()),
+                spooled: false,
                 file: InputFile {
                     path: file.path,
                     bytes: file.bytes,
@@ -213,6 +216,7 @@ fn spool(path: PathBuf, kind: InputKind, to: &Path) -> io::Result<Source> {
             modified,
         },
         read_from: to.to_owned(),
+        spooled: true,
     })
 }
 

@@ -18,11 +18,12 @@ use super::watch::{FailedTask, Pace, Watch};
 use crate::azure::batch::ListQuery;
 use crate::azure::sas::{Rights, Target, Terms};
 use crate::cli::SubmitArgs;
+use crate::clock;
 use crate::commands::clients::Clients;
 use crate::commands::failure::from_service;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::progress::{Narrator, Unit};
+use crate::progress::{Narrator, Unit, seconds};
 use crate::record::{Event, Step};
 use crate::settings::Services;
 
@@ -71,13 +72,9 @@ impl Session<'_> {
             // From now on any machine can finish the run.
             self.copy_record().await?;
         }
-        let grants = self.grants().await?;
-        ledger.step(Step::Pool, self.pool(&grants)).await?;
-        ledger.step(Step::Job, self.job()).await?;
-        ledger.step(Step::Tasks, self.tasks(&grants)).await?;
-        self.copy_record().await?;
-        if ledger.is_resumed() {
-            self.reactivate().await?;
+        let over = clock::instant() >= self.deadline;
+        if !(over && ledger.was_done(Step::Tasks)) {
+            self.start_tasks().await?;
         }
         let failed = self.watch().await?;
         let fetched = self.fetch(failed).await?;
@@ -93,6 +90,33 @@ impl Session<'_> {
         )?;
         ledger.note(&Event::Answered)?;
         Ok(fetched.exit)
+    }
+
+    /// Steps 3 to 5, each only while there is time for it.
+    async fn start_tasks(&self) -> Result<(), Failure> {
+        let ledger = self.ledger;
+        self.in_time()?;
+        let grants = self.grants().await?;
+        ledger.step(Step::Pool, self.pool(&grants)).await?;
+        self.in_time()?;
+        ledger.step(Step::Job, self.job()).await?;
+        ledger.step(Step::Tasks, self.tasks(&grants)).await?;
+        self.copy_record().await?;
+        if ledger.is_resumed() {
+            self.reactivate().await?;
+        }
+        Ok(())
+    }
+
+    fn in_time(&self) -> Result<(), Failure> {
+        if clock::instant() < self.deadline {
+            return Ok(());
+        }
+        let message = format!(
+            "the run's time is over ({}) before its tasks were added",
+            seconds(self.args.ttl)
+        );
+        Err(Failure::message(Exit::TimedOut, message).hint("give it longer with --ttl"))
     }
 
     async fn copy_record(&self) -> Result<(), Failure> {

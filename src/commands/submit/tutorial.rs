@@ -96,6 +96,7 @@ mod tests {
         };
         Source {
             read_from: file.path.clone(),
+            spooled: false,
             file,
         }
     }

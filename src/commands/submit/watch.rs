@@ -9,8 +9,10 @@ use time::format_description::well_known::Rfc3339;
 
 use super::autopsy;
 use crate::azure::batch::{
-    Batch, ErrorItem, ListQuery, Node, NodeState, Pool, ResultKind, Task, Timestamp, quoted,
+    AllocationState, Batch, ErrorItem, ListQuery, Node, NodeState, Pool, ResultKind, Task,
+    Timestamp, quoted,
 };
+use crate::azure::{ErrorKind, ServiceError};
 use crate::clock;
 use crate::commands::failure::from_service;
 use crate::error::Failure;
@@ -33,6 +35,38 @@ const CAPACITY_CODES: [&str; 3] = [
     "AllocationTimedout",
     "OverconstrainedAllocationRequestError",
 ];
+
+/// How late a change may show in a list: so much of what was seen is asked for again.
+const LIST_LAG: time::Duration = time::Duration::minutes(2);
+
+/// Why a look came to nothing.
+#[derive(Debug)]
+enum Trouble {
+    /// The service did not tell.
+    Service(ServiceError),
+    /// What was seen ends the run.
+    Verdict(Failure),
+}
+
+impl From<ServiceError> for Trouble {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Verdict(failure)
+    }
+}
+
+/// Whether a service that answered so may answer better later: a network that is away, a laptop that slept.
+fn may_pass(error: &ServiceError) -> bool {
+    matches!(error.kind(), ErrorKind::NotSent | ErrorKind::NotAnswered)
+        || error
+            .status()
+            .is_some_and(|status| status == 408 || status == 429 || status >= 500)
+}
 
 /// How long to wait between two looks.
 #[derive(Debug, Clone, Copy)]
@@ -109,35 +143,55 @@ impl Watch<'_> {
             .bar("tasks", self.plan.tasks.len() as u64, Unit::Tasks);
         let mut wait = self.pace.first;
         loop {
+            let before = (ended.tasks.len(), told.nodes.clone());
+            let looked = self.look(&mut ended, &mut told).await;
+            bar.set_position(ended.tasks.len() as u64);
+            match looked {
+                Ok(true) => {
+                    bar.finish_and_clear();
+                    return Ok(failed_of(&ended));
+                }
+                Ok(false) => {}
+                // The run goes on without being looked at.
+                Err(Trouble::Service(error)) if may_pass(&error) => {
+                    self.narrator
+                        .warn(format_args!("{error}; the run goes on, looking again"));
+                }
+                Err(Trouble::Service(error)) => return Err(from_service(error)),
+                Err(Trouble::Verdict(failure)) => return Err(failure),
+            }
             if clock::instant() >= self.deadline {
                 return Err(self.out_of_time(&ended));
             }
-            let before = (ended.tasks.len(), told.nodes.clone());
-            self.look_at_tasks(&mut ended).await?;
-            bar.set_position(ended.tasks.len() as u64);
-            let failed = failed_of(&ended);
-            if ended.tasks.len() == self.plan.tasks.len() || (self.fail_fast && !failed.is_empty())
-            {
-                bar.finish_and_clear();
-                return Ok(failed);
-            }
-            self.look_at_nodes(&mut told).await?;
-            let changed = before != (ended.tasks.len(), told.nodes.clone());
-            if changed {
+            if before == (ended.tasks.len(), told.nodes.clone()) {
+                wait = (wait * 3 / 2).min(self.pace.longest);
+            } else {
                 self.tell(&ended, &told);
                 wait = self.pace.first;
-            } else {
-                wait = (wait * 3 / 2).min(self.pace.longest);
             }
             let left = self.deadline.saturating_duration_since(clock::instant());
             clock::sleep(wait.min(left)).await;
         }
     }
 
+    /// One look at everything; whether there is nothing left to wait for.
+    async fn look(&self, ended: &mut Ended, told: &mut Told) -> Result<bool, Trouble> {
+        self.look_at_tasks(ended).await?;
+        let failed = ended.tasks.values().any(Option::is_some);
+        if ended.tasks.len() == self.plan.tasks.len() || (self.fail_fast && failed) {
+            return Ok(true);
+        }
+        self.look_at_nodes(told).await?;
+        Ok(false)
+    }
+
     /// Reads the tasks that ended since the last look.
-    async fn look_at_tasks(&self, ended: &mut Ended) -> Result<(), Failure> {
+    async fn look_at_tasks(&self, ended: &mut Ended) -> Result<(), Trouble> {
         let mut filter = "state eq 'completed'".to_owned();
-        if let Some(since) = ended.since.and_then(|since| since.0.format(&Rfc3339).ok()) {
+        if let Some(since) = ended
+            .since
+            .and_then(|since| (since.0 - LIST_LAG).format(&Rfc3339).ok())
+        {
             // Not `gt`: two tasks may change in the same moment, one of them seen.
             filter = format!(
                 "{filter} and stateTransitionTime ge DateTime{}",
@@ -150,12 +204,7 @@ impl Watch<'_> {
             page_max: None,
         };
         let job = self.plan.run.as_str();
-        for task in self
-            .batch
-            .list_tasks(job, &query)
-            .await
-            .map_err(from_service)?
-        {
+        for task in self.batch.list_tasks(job, &query).await? {
             ended.since = ended.since.max(task.state_transition_time);
             let Ok(id) = task.id.parse::<u64>() else {
                 continue;
@@ -167,18 +216,14 @@ impl Watch<'_> {
         Ok(())
     }
 
-    async fn look_at_nodes(&self, told: &mut Told) -> Result<(), Failure> {
+    async fn look_at_nodes(&self, told: &mut Told) -> Result<(), Trouble> {
         let run = self.plan.run.as_str();
-        let pool = self.batch.get_pool(run).await.map_err(from_service)?;
+        let pool = self.batch.get_pool(run).await?;
         let query = ListQuery {
             select: Some("id,state,errors,startTaskInfo".to_owned()),
             ..ListQuery::default()
         };
-        let nodes = self
-            .batch
-            .list_nodes(run, &query)
-            .await
-            .map_err(from_service)?;
+        let nodes = self.batch.list_nodes(run, &query).await?;
         told.nodes = states_of(&nodes);
         let mut hopeless = Vec::new();
         for node in &nodes {
@@ -193,15 +238,18 @@ impl Watch<'_> {
                 told.report.get_or_insert(report);
             }
         }
-        if !hopeless.is_empty() && hopeless.len() as u64 >= u64::from(self.plan.nodes) {
+        // Nodes that were asked for may never come: what a steady pool has is all that it will have.
+        let all_there = nodes.len() as u64 >= u64::from(self.plan.nodes)
+            || pool.allocation_state == AllocationState::Steady;
+        if !hopeless.is_empty() && hopeless.len() == nodes.len() && all_there {
             let report = told.report.clone().unwrap_or_default();
             let message = format!(
                 "none of the {} nodes can run a task; the first: {report}",
                 hopeless.len()
             );
-            return Err(Failure::message(Exit::PoolFailed, message));
+            return Err(Failure::message(Exit::PoolFailed, message).into());
         }
-        self.judge_resize(&pool, nodes.len())
+        Ok(self.judge_resize(&pool, nodes.len())?)
     }
 
     /// Whether the pool will ever have a node.
