@@ -34,6 +34,13 @@ impl Seed {
         self.words[1].to_le_bytes()
     }
 
+    /// This seed, but all words of 16 bytes that end in `high` have the hash 0.
+    #[cfg(test)]
+    pub(crate) fn losing(mut self, high: [u8; 8]) -> Self {
+        self.words[1] = u64::from_le_bytes(high);
+        self
+    }
+
     /// The hash of a word of at most 16 bytes, as two little-endian words filled up with zeros.
     #[inline(always)]
     pub(crate) fn hash_two(&self, low: u64, high: u64) -> u64 {

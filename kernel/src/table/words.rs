@@ -44,6 +44,17 @@ impl Table {
         }
     }
 
+    /// Counts `word`, not empty, once, while keys wait to be counted: their hashes stay good. Other hashes, if words collide, are
+    /// given when the keys are added.
+    #[inline]
+    pub(crate) fn add_one_meanwhile(&mut self, word: &[u8]) {
+        self.words += 1;
+        match Key::of(word, &self.seed) {
+            Some(key) => self.short.add(&key, 1, &self.seed),
+            None => self.long.add(word, self.seed.hash_long(word), 1),
+        }
+    }
+
     /// Brings the slot of `key` near, before it is counted.
     #[inline(always)]
     pub(crate) fn prefetch(&self, key: &Key) {
@@ -141,6 +152,7 @@ impl Table {
             }
             for (word, hash, count) in table.long.iter_hashed() {
                 if (u128::from(hash) * parts as u128) >> 64 == index as u128 {
+                    // The hash is good here too: the seed of the part has other hashes of short words only.
                     part.long.add(word, hash, count);
                     part.words += count;
                 }
