@@ -111,6 +111,10 @@ impl Counts {
     /// Adds all counts and totals of `other`, which must have the same settings.
     pub fn absorb(&mut self, other: &Self) {
         debug_assert_eq!(self.settings, other.settings);
+        if self.tables.len() > 1 {
+            // A word of `other` would have to go to the table that has it.
+            self.tables = merge_into_one(std::mem::take(&mut self.tables));
+        }
         if let Some(table) = self.tables.first_mut() {
             for one in &other.tables {
                 table.absorb(one);
@@ -179,6 +183,35 @@ mod tests {
     use crate::count::count_text;
     use crate::settings::WordMode;
     use proptest::prelude::*;
+
+    #[test]
+    fn counts_in_several_tables_take_others_up() {
+        let settings = CountSettings::new(WordMode::Whitespace, true);
+        let words = |numbers: std::ops::Range<u32>| {
+            let words: Vec<String> = numbers
+                .map(|number| format!("{number:032} {number}"))
+                .collect();
+            words.join(" ")
+        };
+        let seed = Seed::random();
+        let tables = [words(0..300), words(200..500), words(100..400)].map(|text| {
+            let mut table = Table::new(seed.clone());
+            count_text(text.as_bytes(), settings, &mut table);
+            table
+        });
+        let mut counts = Counts::new(settings, merge_by_parts(tables.to_vec()), 0, 0);
+        assert_eq!(counts.tables.len(), 3);
+        counts.absorb(&crate::count::count_bytes(
+            words(0..600).as_bytes(),
+            settings,
+        ));
+        assert_eq!(counts.totals().distinct, 1200);
+        let mut seen: Vec<(&[u8], u64)> = counts.iter().collect();
+        seen.sort_unstable();
+        seen.dedup_by_key(|(word, _)| *word);
+        assert_eq!(seen.len(), 1200);
+        assert_eq!(seen.iter().map(|(_, count)| count).sum::<u64>(), 3000);
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 60 }))]
