@@ -4,7 +4,7 @@
 
 use crate::counts::Counts;
 use crate::error::{CountError, InputFailure};
-use crate::input::{InputFile, InputKind, IoMode};
+use crate::input::{InputFile, IoMode};
 use crate::pass::Pass;
 use crate::segments::count_segments;
 use crate::settings::{CountSettings, WordMode};
@@ -70,7 +70,7 @@ pub(crate) fn count_text(text: &[u8], settings: CountSettings, table: &mut Table
 ///
 /// # Errors
 /// [`CountError::Shrunk`] when a file became smaller meanwhile; [`CountError::Threads`]; [`CountError::Inputs`] when a
-/// file failed after a part of it was counted and a stream is among the files, which cannot be read again.
+/// file failed after a part of it was counted and a pipe or a device is among the others, which cannot be read again.
 pub fn count_files(
     files: &[InputFile],
     options: &CountOptions,
@@ -93,7 +93,7 @@ pub fn count_files(
             return Ok((counts, failures));
         }
         // Tables hold no trace of which file a word came from: count again without the files that failed.
-        if files.iter().any(|file| file.kind != InputKind::Regular) {
+        if done.used_up {
             return Err(CountError::Inputs { failures, inputs });
         }
         let mut index = 0;

@@ -27,6 +27,7 @@ pub(crate) struct Pass<'a> {
     next_unit: AtomicUsize,
     states: Vec<FileState>,
     failed_was_counted: AtomicBool,
+    used_up: AtomicBool,
     bytes: AtomicU64,
 }
 
@@ -53,6 +54,8 @@ pub(crate) struct Done {
     pub(crate) failed: Vec<(usize, InputFailure)>,
     /// Whether the tables hold words of a file that failed.
     pub(crate) failed_was_counted: bool,
+    /// Whether a pipe or a device that did not fail gave its bytes, which it cannot give again.
+    pub(crate) used_up: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -90,6 +93,7 @@ impl<'a> Pass<'a> {
             next_unit: AtomicUsize::new(0),
             states,
             failed_was_counted: AtomicBool::new(false),
+            used_up: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
         }
     }
@@ -140,6 +144,7 @@ impl<'a> Pass<'a> {
             bytes: self.bytes.into_inner(),
             failed,
             failed_was_counted: self.failed_was_counted.into_inner(),
+            used_up: self.used_up.into_inner(),
         })
     }
 
@@ -254,7 +259,7 @@ impl<'a> Pass<'a> {
             Access::Failed(error)
         };
         let counted = match &opened.reach {
-            Reach::Stream(stream) => lock_stream(stream).bytes() > 0,
+            Reach::Stream(stream) => lock_stream(stream).delivered(),
             // The only chunk of a file fails before it is counted.
             _ => self.units[index + 1] - self.units[index] > 1,
         };
@@ -277,7 +282,12 @@ impl<'a> Pass<'a> {
         };
         if matches!(next, Access::Closed) {
             let bytes = match &opened.reach {
-                Reach::Stream(stream) => lock_stream(stream).bytes(),
+                Reach::Stream(stream) => {
+                    let stream = lock_stream(stream);
+                    self.used_up
+                        .fetch_or(!stream.can_be_repeated(), Ordering::Relaxed);
+                    stream.bytes()
+                }
                 _ => bytes_opened,
             };
             self.bytes.fetch_add(bytes, Ordering::Relaxed);

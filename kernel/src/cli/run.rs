@@ -43,7 +43,7 @@ pub fn run(args: &CountArgs) -> Exit {
                 report_failures(failures);
             }
             report(&format!("error: failed to {}", chain(&error)));
-            if matches!(error, CountError::Inputs { .. }) {
+            if matches!(error, CountError::Inputs { .. }) && !args.answer.allow_partial {
                 report("hint: --allow-partial prints an answer without them");
             }
             error.exit()
@@ -140,7 +140,11 @@ fn count(
     let mut answers = Vec::with_capacity(files.len() + 1);
     let mut failures = Vec::new();
     for file in files {
-        let (counts, failed) = count_files(std::slice::from_ref(file), options, &advance)?;
+        let (counts, failed) = match count_files(std::slice::from_ref(file), options, &advance) {
+            // Its words are in no other counts: the other files have their answers all the same.
+            Err(CountError::Inputs { failures, .. }) => (Counts::empty(options.settings), failures),
+            counted => counted?,
+        };
         if failed.is_empty() {
             answers.push(Answer {
                 file: Some(file.path.as_os_str().as_bytes().to_vec()),

@@ -63,6 +63,8 @@ pub(crate) struct Stream {
     bytes: u64,
     ended: bool,
     start_wanted: bool,
+    /// Whether a part was handed out.
+    delivered: bool,
 }
 
 #[derive(Debug)]
@@ -126,6 +128,7 @@ impl Opened {
                 bytes: 0,
                 ended: false,
                 start_wanted: !slice,
+                delivered: false,
             })),
             bytes: 0,
             skip: 0,
@@ -286,10 +289,13 @@ impl Stream {
             }
             if self.start_wanted {
                 self.start_wanted = false;
-                let skip = check_start(&part[..part.len().min(START_BYTES)])?;
+                // Another worker must not read on past bytes that are no text.
+                let skip = check_start(&part[..part.len().min(START_BYTES)])
+                    .inspect_err(|_| self.ended = true)?;
                 part.drain(..skip);
             }
             if self.ended {
+                self.delivered |= !part.is_empty();
                 return Ok(!part.is_empty());
             }
             // From the byte before what is new: cuts before it were looked for already.
@@ -297,6 +303,7 @@ impl Stream {
             if let Some(cut) = last_safe_cut(mode, &part[new..]) {
                 self.carry.extend_from_slice(&part[new + cut..]);
                 part.truncate(new + cut);
+                self.delivered = true;
                 return Ok(true);
             }
             wanted = part.len().saturating_mul(2).max(bytes);
@@ -329,6 +336,19 @@ impl Stream {
     /// All bytes that were read so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether a part of it was handed out, and may have been counted.
+    pub(crate) fn delivered(&self) -> bool {
+        self.delivered
+    }
+
+    /// Whether opening it again gives all its bytes again.
+    pub(crate) fn can_be_repeated(&self) -> bool {
+        match &self.file {
+            Source::File(file) => file.metadata().is_ok_and(|metadata| metadata.is_file()),
+            Source::Stdin(_) => false,
+        }
     }
 }
 

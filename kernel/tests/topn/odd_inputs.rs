@@ -250,3 +250,24 @@ fn a_result_goes_into_a_pipe_and_through_a_link_and_replaces_neither() {
     assert!(place.path("link").is_symlink());
     assert_eq!(place.answer("--merge file"), "a\t1\n");
 }
+
+#[test]
+fn a_stream_that_is_refused_leaves_the_answer_of_the_others() {
+    let utf16 = b"\xFF\xFEa\0 \0b\0".repeat(200_000);
+    for args in ["-j1", "-j3"] {
+        let place = Place::with(&[("text", b"a"), ("empty", b"")]);
+        let refused = place.pipe(&format!("{args} --allow-partial text - empty"), &utf16);
+        assert_eq!((refused.code, &*refused.stdout), (Some(5), "a\t1\n"));
+        let refused = place.pipe(&format!("{args} text -"), &utf16);
+        assert_eq!((refused.code, &*refused.stdout), (Some(5), ""));
+        assert!(refused.stderr.contains("hint: --allow-partial"));
+        let per_file = place.pipe(
+            &format!("{args} --allow-partial --per-file text - empty"),
+            &utf16,
+        );
+        assert_eq!(
+            (per_file.code, &*per_file.stdout),
+            (Some(5), "text\ta\t1\n\ta\t1\n")
+        );
+    }
+}
