@@ -20,9 +20,14 @@ pub(crate) struct Emulated {
 
 impl Emulated {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with further flags.
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
         let place = Place::new();
         let mut child = place
-            .command(["emulate"])
+            .command(["emulate"].iter().chain(flags))
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();

@@ -2,7 +2,7 @@
 //!
 //! - `harness`: one program run, and what it left
 //! - `answer`: the same bytes as a count here · `failure`: everything that can go wrong, and what is left then
-//! - `resume`: clients that are killed · `account`: a service in another process, by endpoints and keys, with its own blobs or on Azurite
+//! - `faults`: of the services · `resume`: clients that are killed · `account`: a service in another process, by endpoints and keys, with its own blobs or on Azurite
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,5 +14,6 @@ mod answer;
 #[path = "../common/azurite.rs"]
 mod azurite;
 mod failure;
+mod faults;
 mod harness;
 mod resume;
