@@ -16,6 +16,9 @@ use crate::table::{Seed, Table};
 /// chunks of a count end together.
 const CHUNK_BYTES: u64 = 1 << 20;
 
+/// 16: more than a byte order mark, which is in the first chunk, and than the longest character or separator.
+const CHUNK_BYTES_MIN: u64 = 16;
+
 /// One way through all files.
 pub(crate) struct Pass<'a> {
     files: &'a [&'a InputFile],
@@ -64,7 +67,8 @@ impl<'a> Pass<'a> {
         options: &'a CountOptions,
         progress: &'a (dyn Fn(u64) + Sync),
     ) -> Self {
-        let chunk_bytes = options.chunk_bytes.unwrap_or(CHUNK_BYTES).max(1);
+        let chunk_bytes = options.chunk_bytes.unwrap_or(CHUNK_BYTES);
+        let chunk_bytes = chunk_bytes.max(CHUNK_BYTES_MIN);
         let mut units = Vec::with_capacity(files.len() + 1);
         let mut states = Vec::with_capacity(files.len());
         let mut first = 0;
@@ -171,7 +175,7 @@ impl<'a> Pass<'a> {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => self.fail(index, &opened, error),
                     // Mapped bytes that change between two looks may break any assumption; the count is lost anyway.
-                    Err(_) if opened.has_shrunk() => {
+                    Err(_) if opened.has_shrunk() || opened.was_hit() => {
                         let error = io::Error::from(io::ErrorKind::UnexpectedEof);
                         self.fail(index, &opened, InputError::Read(error));
                     }
@@ -250,14 +254,9 @@ impl<'a> Pass<'a> {
             InputError::Read(error) => error.kind() == io::ErrorKind::UnexpectedEof,
             _ => false,
         };
-        *self.access(index) = if shorter {
-            Access::Shrunk {
-                bytes_opened: opened.bytes,
-                bytes_now: opened.bytes_now().unwrap_or(0),
-            }
-        } else {
-            Access::Failed(error)
-        };
+        // A file that never had the bytes it claims has not shrunk.
+        let lost = if shorter { lost(opened) } else { None };
+        *self.access(index) = lost.unwrap_or(Access::Failed(error));
         let counted = match &opened.reach {
             Reach::Stream(stream) => lock_stream(stream).delivered(),
             // The only chunk of a file fails before it is counted.
@@ -272,26 +271,35 @@ impl<'a> Pass<'a> {
         let Access::Open(opened) = &*access else {
             return;
         };
-        let bytes_opened = opened.bytes;
-        let next = match opened.bytes_now() {
-            Some(bytes_now) if bytes_now < bytes_opened => Access::Shrunk {
-                bytes_opened,
-                bytes_now,
-            },
-            _ => Access::Closed,
-        };
-        if matches!(next, Access::Closed) {
-            let bytes = match &opened.reach {
-                Reach::Stream(stream) => {
-                    let stream = lock_stream(stream);
-                    self.used_up
-                        .fetch_or(!stream.can_be_repeated(), Ordering::Relaxed);
-                    stream.bytes()
-                }
-                _ => bytes_opened,
-            };
-            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(lost) = lost(opened) {
+            self.failed_was_counted.store(true, Ordering::Relaxed);
+            *access = lost;
+            return;
         }
-        *access = next;
+        let bytes = match &opened.reach {
+            Reach::Stream(stream) => {
+                let stream = lock_stream(stream);
+                self.used_up
+                    .fetch_or(!stream.can_be_repeated(), Ordering::Relaxed);
+                stream.bytes()
+            }
+            _ => opened.bytes,
+        };
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        *access = Access::Closed;
     }
+}
+
+/// What became of a file whose bytes were not all there while it was open.
+fn lost(opened: &Opened) -> Option<Access> {
+    if opened.has_shrunk() {
+        return Some(Access::Shrunk {
+            bytes_opened: opened.bytes,
+            bytes_now: opened.bytes_now().unwrap_or(0),
+        });
+    }
+    opened.was_hit().then(|| {
+        let what = "a mapped page could not be read, or the file shrank meanwhile";
+        Access::Failed(InputError::Read(io::Error::other(what)))
+    })
 }

@@ -33,6 +33,15 @@ const MAP_BYTES_MIN: u64 = 256 * 1024;
 /// 64 KiB: how much past its nominal end a chunk is read at first, to find its cut.
 const TAIL_BYTES: usize = 64 * 1024;
 
+/// 4 KiB and 64 KiB: files of `/sys` claim to have a page, of whatever size, and have less.
+const PAGE_BYTES: u64 = 4096;
+const CLAIMED_BYTES_MAX: u64 = 64 * 1024;
+
+/// Whether `file` has less than the `bytes` bytes that it claims.
+fn is_shorter(file: &File, bytes: u64) -> bool {
+    matches!(file.read_at(&mut [0], bytes - 1), Ok(0))
+}
+
 /// How the bytes of an open input are reached.
 #[derive(Debug)]
 pub(crate) enum Reach {
@@ -92,6 +101,12 @@ impl Opened {
             return Ok(Self::stream(Source::File(opened), slice));
         }
         let bytes = metadata.len();
+        if bytes.is_multiple_of(PAGE_BYTES)
+            && bytes <= CLAIMED_BYTES_MAX
+            && is_shorter(&opened, bytes)
+        {
+            return Ok(Self::stream(Source::File(opened), slice));
+        }
         let map = match io {
             IoMode::Mmap => true,
             IoMode::Read => false,
@@ -157,20 +172,22 @@ impl Opened {
         Ok(&first[..filled])
     }
 
-    /// The size of the file now, less than when it was opened if a part of it was missing meanwhile; `None` for streams.
+    /// The size of the file now, 0 when it cannot be known; `None` for streams.
     pub(crate) fn bytes_now(&self) -> Option<u64> {
-        let now = |file: &File| file.metadata().map_or(0, |now| now.len());
         match &self.reach {
             Reach::Stream(_) => None,
-            Reach::Positioned(file) => Some(now(file)),
-            Reach::Mapped(file, mapping) if mapping.was_hit() => {
-                Some(now(file).min(self.bytes.saturating_sub(1)))
+            Reach::Positioned(file) | Reach::Mapped(file, _) => {
+                Some(file.metadata().map_or(0, |now| now.len()))
             }
-            Reach::Mapped(file, _) => Some(now(file)),
         }
     }
 
-    /// Whether the file is smaller than when it was opened, or was meanwhile.
+    /// Whether a mapped page could not be read.
+    pub(crate) fn was_hit(&self) -> bool {
+        matches!(&self.reach, Reach::Mapped(_, mapping) if mapping.was_hit())
+    }
+
+    /// Whether the file is smaller than when it was opened.
     pub(crate) fn has_shrunk(&self) -> bool {
         self.bytes_now().is_some_and(|now| now < self.bytes)
     }

@@ -68,7 +68,8 @@ impl Mapping {
         match mapped {
             Ok(map) => {
                 slot.hit.store(false, Ordering::Relaxed);
-                slot.start.store(map.as_ptr().addr(), Ordering::Relaxed);
+                // Whoever sees this start sees that the slot is being filled.
+                slot.start.store(map.as_ptr().addr(), Ordering::Release);
                 slot.end
                     .store(map.as_ptr().addr() + bytes, Ordering::Release);
                 Ok(Self { map, slot })
@@ -116,7 +117,8 @@ fn install() -> Option<(libc::sigaction, usize)> {
     (result == 0).then_some((before, page_bytes))
 }
 
-/// Puts zero pages under a mapping whose file shrank; any other SIGBUS goes to whoever handled it before.
+/// Puts zero pages under a mapping whose file shrank; any other fault goes to whoever handled it before; a SIGBUS
+/// that a process sent ends this one.
 ///
 /// Only what a signal handler may do: atomic loads and stores, and system calls.
 extern "C" fn on_sigbus(
@@ -126,18 +128,28 @@ extern "C" fn on_sigbus(
 ) {
     // SAFETY: the system passes a valid `siginfo_t`, which lives until the handler returns.
     let info = unsafe { &*info };
-    // SAFETY: the address is set for SIGBUS.
+    // Sent by a process, not raised by a fault: there is no address, and it will not happen again by itself.
+    if info.si_code <= 0 {
+        // SAFETY: it has no conditions, and a handler may call it.
+        unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+        // SAFETY: as above; the signal waits until this handler returns.
+        unsafe { libc::raise(libc::SIGBUS) };
+        return;
+    }
+    // SAFETY: the address is set for a SIGBUS that a fault raised.
     let address = unsafe { info.si_addr() }.addr();
     let before = BEFORE.get().and_then(Option::as_ref);
     let page_bytes = before.map_or(4096, |(_, page_bytes)| *page_bytes);
     for slot in &LIVE {
         let end = slot.end.load(Ordering::Acquire);
-        let start = slot.start.load(Ordering::Relaxed);
-        if end > 1 && (start..end).contains(&address) {
+        let start = slot.start.load(Ordering::Acquire);
+        // The end again: a slot that was filled anew meanwhile has a start and an end of two mappings.
+        if end > 1 && (start..end).contains(&address) && slot.end.load(Ordering::Acquire) == end {
             slot.hit.store(true, Ordering::Release);
             let page = address & !(page_bytes - 1);
             // SAFETY: the range from this page to the end of the mapping belongs to the mapping of `slot`, which is live
-            // because a thread is reading it; it is replaced by memory of the same size that reads as zeros.
+            // because a thread is reading it, and whose start and end are of one mapping; it is replaced by memory of the
+            // same size that reads as zeros.
             let zeros = unsafe {
                 libc::mmap(
                     std::ptr::without_provenance_mut(page),
