@@ -54,16 +54,26 @@ pub struct CountArgs {
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub io: IoMode,
     /// Write all counts to FILE, the partial of one shard, instead of printing an answer
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "per_file")]
     pub partial: Option<PathBuf>,
     /// The id of the shard in the partial [default: the name of FILE]
-    #[arg(long, value_name = "ID", requires = "partial")]
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "partial",
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
     pub shard: Option<String>,
     /// The input is a later slice of a file: look for no byte order mark or signature
     #[arg(long)]
     pub slice: bool,
     /// Add up partials instead of counting text
-    #[arg(long, value_name = "PARTIAL", num_args = 1.., conflicts_with_all = ["paths", "slice", "per_file"])]
+    #[arg(
+        long,
+        value_name = "PARTIAL",
+        num_args = 1..,
+        conflicts_with_all = ["paths", "slice", "per_file", "allow_partial"]
+    )]
     pub merge: Vec<PathBuf>,
     /// Write the text of the Batch tutorial's task to FILE too
     #[arg(long, value_name = "FILE")]

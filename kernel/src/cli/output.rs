@@ -41,7 +41,8 @@ pub(super) fn write_file(
         // As any new file: what the process's mask leaves of it.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(directory)
-        .map_err(error)?;
+        // Not with the other name, which nobody gave.
+        .map_err(|failed| error(failed.kind().into()))?;
     let file = write_whole(file, write).map_err(error)?;
     file.persist(target)
         .map_err(|failed| error(failed.error))

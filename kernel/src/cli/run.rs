@@ -32,9 +32,12 @@ pub fn run(args: &CountArgs) -> Exit {
         Ok(failures) if failures.is_empty() => Exit::Done,
         Ok(failures) => {
             report_failures(&failures);
-            let missing = failures.len();
+            let missing = match failures.len() {
+                1 => "1 input".to_owned(),
+                inputs => format!("{inputs} inputs"),
+            };
             report(&format!(
-                "the answer lacks {missing} inputs that could not be counted"
+                "the answer lacks {missing} that could not be counted"
             ));
             Exit::InputsFailed
         }

@@ -62,7 +62,10 @@ pub fn find_inputs(named: &[PathBuf]) -> Result<Found, CountError> {
             continue;
         }
         if let Err(error) = fs::metadata(path)
-            && error.kind() == io::ErrorKind::NotFound
+            && matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            )
         {
             return Err(CountError::NotFound(path.clone()));
         }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 
 use crate::program::{Place, Ran, exists};
 
@@ -19,6 +21,7 @@ fn a_missing_path_is_exit_3_before_anything_is_read() {
     let place = Place::with(&[("text", b"a")]);
     let error = "error: failed to find `none`: no such file or directory\n";
     assert_eq!(place.run("text none"), ran(3, "", error));
+    assert_eq!(place.run("text text/none").code, Some(3));
 }
 
 #[test]
@@ -32,7 +35,7 @@ fn a_file_that_vanishes_is_exit_5_and_can_be_left_out() {
         (
             "-j1 --allow-partial fifo gone text",
             "b\t1\nx\t1\n",
-            "the answer lacks 1 inputs that could not be counted\n",
+            "the answer lacks 1 input that could not be counted\n",
         ),
     ] {
         let place = Place::with(&[("gone", b"a"), ("text", b"b")]);
@@ -102,6 +105,21 @@ fn pipes_and_devices_are_read_when_named_and_skipped_when_found() {
 fn files_that_claim_size_0_are_read() {
     let place = Place::with(&[]);
     assert!(place.answer("/proc/self/status").lines().count() == 10);
+}
+
+#[test]
+fn files_that_claim_more_than_they_have_are_read() {
+    let place = Place::with(&[]);
+    let claims = "/sys/devices/system/cpu/online";
+    let content = fs::read(claims).unwrap();
+    assert!((content.len() as u64) < fs::metadata(claims).unwrap().len());
+    fs::write(place.path("content"), content).unwrap();
+    for io in ["mmap", "read"] {
+        assert_eq!(
+            place.answer(&format!("--io {io} -o json {claims}")),
+            place.answer("-o json content")
+        );
+    }
 }
 
 #[test]
@@ -228,7 +246,8 @@ fn nothing_is_left_beside_a_result() {
     names.sort();
     assert_eq!(names, ["p", "text"]);
     let failed = place.run("--partial none/p text");
-    assert_eq!(failed.code, Some(9));
+    let error = "error: failed to write `none/p`: entity not found\n";
+    assert_eq!(failed, ran(9, "", error));
     assert!(!exists(&place.path("none")));
 }
 
@@ -270,4 +289,22 @@ fn a_stream_that_is_refused_leaves_the_answer_of_the_others() {
             (Some(5), "text\ta\t1\n\ta\t1\n")
         );
     }
+}
+
+#[test]
+fn a_sigbus_that_another_process_sends_ends_it() {
+    let place = Place::with(&[("text", b"a")]);
+    place.fifo("fifo");
+    let mut child = place.command("-j1 --io mmap text fifo").spawn().unwrap();
+    // Opens when `topn` has mapped the text, and with it taken over the signal.
+    let fifo = fs::OpenOptions::new()
+        .write(true)
+        .open(place.path("fifo"))
+        .unwrap();
+    let sent = Command::new("kill")
+        .args(["-BUS", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    drop(fifo);
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGBUS));
 }

@@ -85,7 +85,10 @@ fn wrong_usage_is_exit_2() {
         "-n -1 text",
         "-j0 text",
         "--shard a text",
+        "--shard= --partial p text",
+        "--partial p --per-file text",
         "--merge p --slice",
+        "--merge p --allow-partial",
         "- -",
         "--no-such-flag",
     ] {
