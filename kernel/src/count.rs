@@ -89,7 +89,13 @@ pub fn count_files(
             } else {
                 inputs - failed.len()
             };
-            let counts = Counts::merge(options.settings, done.tables, done.bytes, inputs as u64);
+            let counts = Counts::merge(
+                options.settings,
+                done.tables,
+                done.pool,
+                done.bytes,
+                inputs as u64,
+            );
             return Ok((counts, failures));
         }
         // Tables hold no trace of which file a word came from: count again without the files that failed.

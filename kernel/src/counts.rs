@@ -4,6 +4,7 @@
 
 use std::io::Write;
 
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::partial::{PartialError, PartialWriter, Totals};
@@ -18,8 +19,8 @@ pub struct Counts {
     /// No word is in two tables.
     tables: Vec<Table>,
     totals: Totals,
-    /// Whether more than one thread counted, and may sort.
-    parallel: bool,
+    /// The threads that counted and may sort, if there was more than one.
+    pool: Option<ThreadPool>,
 }
 
 /// The first eight bytes of `word`, filled up with zeros, as a number of the same order.
@@ -46,7 +47,7 @@ fn merge_into_one(mut tables: Vec<Table>) -> Vec<Table> {
     whole
 }
 
-/// Makes as many tables as there are, each of the words of one part of all hashes, at the same time.
+/// Makes as many tables as there are, each of the words of one part of all hashes, by the threads of the pool it runs in.
 fn merge_by_parts(tables: Vec<Table>) -> Vec<Table> {
     let parts = tables.len();
     let merged: Vec<Option<Table>> = (0..parts)
@@ -77,27 +78,27 @@ impl Counts {
             settings,
             tables,
             totals,
-            parallel: false,
+            pool: None,
         }
     }
 
-    /// Counts of tables with the same seed that may share words.
+    /// Counts of tables with the same seed that may share words, merged by the threads of `pool`.
     pub(crate) fn merge(
         settings: CountSettings,
         tables: Vec<Table>,
+        pool: Option<ThreadPool>,
         bytes: u64,
         inputs: u64,
     ) -> Self {
         let distinct: usize = tables.iter().map(Table::len).sum();
-        let parallel = tables.len() > 1;
         let one_order = !tables.iter().any(Table::is_reseeded);
-        let tables = if tables.len() > 2 && distinct > PARALLEL_WORDS_MIN && one_order {
-            merge_by_parts(tables)
-        } else {
-            merge_into_one(tables)
+        let by_parts = tables.len() > 2 && distinct > PARALLEL_WORDS_MIN && one_order;
+        let tables = match &pool {
+            Some(pool) if by_parts => pool.install(|| merge_by_parts(tables)),
+            _ => merge_into_one(tables),
         };
         Self {
-            parallel,
+            pool,
             ..Self::new(settings, tables, bytes, inputs)
         }
     }
@@ -163,10 +164,11 @@ impl Counts {
             .iter()
             .map(|(word, count)| (first_bytes(word), word, count))
             .collect();
-        if self.parallel && words.len() > PARALLEL_WORDS_MIN {
-            words.par_sort_unstable();
-        } else {
-            words.sort_unstable();
+        match &self.pool {
+            Some(pool) if words.len() > PARALLEL_WORDS_MIN => {
+                pool.install(|| words.par_sort_unstable());
+            }
+            _ => words.sort_unstable(),
         }
         let mut writer = PartialWriter::new(out, self.settings, shard)?;
         for (_, word, count) in words {

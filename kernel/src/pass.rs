@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rayon::ThreadPool;
+
 use crate::count::{CountOptions, count_text};
 use crate::error::{CountError, InputError, InputFailure};
 use crate::input::{InputFile, InputKind, Opened, Reach, lock_stream};
@@ -51,6 +53,8 @@ enum Access {
 pub(crate) struct Done {
     /// The tables of the workers; words may be in several.
     pub(crate) tables: Vec<Table>,
+    /// The threads of the workers, if there was more than one.
+    pub(crate) pool: Option<ThreadPool>,
     /// All bytes of the files that did not fail.
     pub(crate) bytes: u64,
     /// The files that failed, by index.
@@ -107,20 +111,20 @@ impl<'a> Pass<'a> {
         let units = self.units.last().copied().unwrap_or(0);
         let threads = self.options.threads.clamp(1, units.max(1));
         let seed = Seed::random();
-        let tables = if threads == 1 {
-            vec![self.work(&seed)]
+        let (tables, pool) = if threads == 1 {
+            (vec![self.work(&seed)], None)
         } else {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .thread_name(|index| format!("count-{index}"))
                 .build()
                 .map_err(|source| CountError::Threads { threads, source })?;
-            pool.broadcast(|_| self.work(&seed))
+            (pool.broadcast(|_| self.work(&seed)), Some(pool))
         };
-        self.finish(tables)
+        self.finish(tables, pool)
     }
 
-    fn finish(self, tables: Vec<Table>) -> Result<Done, CountError> {
+    fn finish(self, tables: Vec<Table>, pool: Option<ThreadPool>) -> Result<Done, CountError> {
         let mut failed = Vec::new();
         for (index, (state, file)) in self.states.into_iter().zip(self.files).enumerate() {
             let path = file.path.clone();
@@ -145,6 +149,7 @@ impl<'a> Pass<'a> {
         }
         Ok(Done {
             tables,
+            pool,
             bytes: self.bytes.into_inner(),
             failed,
             failed_was_counted: self.failed_was_counted.into_inner(),

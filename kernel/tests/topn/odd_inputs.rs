@@ -275,7 +275,10 @@ fn a_stream_that_is_refused_leaves_the_answer_of_the_others() {
     let utf16 = b"\xFF\xFEa\0 \0b\0".repeat(200_000);
     for args in ["-j1", "-j3"] {
         let place = Place::with(&[("text", b"a"), ("empty", b"")]);
-        let refused = place.pipe(&format!("{args} --allow-partial text - empty"), &utf16);
+        let refused = place.pipe(
+            &format!("{args} --allow-partial text - empty /dev/null"),
+            &utf16,
+        );
         assert_eq!((refused.code, &*refused.stdout), (Some(5), "a\t1\n"));
         let refused = place.pipe(&format!("{args} text -"), &utf16);
         assert_eq!((refused.code, &*refused.stdout), (Some(5), ""));

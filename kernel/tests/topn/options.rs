@@ -1,5 +1,7 @@
 //! The options: modes, filters, help, usage errors.
 
+use std::io::Read;
+
 use crate::program::Place;
 
 const TEXT: &[u8] =
@@ -139,4 +141,23 @@ fn an_answer_that_cannot_be_written_is_exit_9() {
         String::from_utf8_lossy(&output.stderr),
         "error: failed to write the answer: No space left on device (os error 28)\n"
     );
+}
+
+#[test]
+fn no_more_threads_are_made_than_asked_for() {
+    // Enough different words to be merged and sorted by many threads.
+    let text: String = (0..400_000).map(|i| format!("w{i} ")).collect();
+    let place = Place::with(&[("text", text.as_bytes())]);
+    for (threads, made) in [(1, 0), (3, 3)] {
+        place.fifo(&format!("{threads}"));
+        let args = format!("-j{threads} text --partial {threads}");
+        let mut child = place.command(&args).spawn().unwrap();
+        let mut partial = std::fs::File::open(place.path(&format!("{threads}"))).unwrap();
+        // With the first byte all words are sorted; the pipe is full before they are written.
+        partial.read_exact(&mut [0]).unwrap();
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+        assert_eq!(tasks.count(), 1 + made);
+        std::io::copy(&mut partial, &mut std::io::sink()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
 }
