@@ -83,7 +83,7 @@ pub(crate) fn cut_past(text: &[u8], at: usize) -> usize {
 }
 
 /// Calls `f(start, end, case)` with every word of `text`, by the best means of this CPU; see
-/// [`scan`].
+/// `scan`.
 pub fn for_each_span(text: &[u8], f: &mut impl FnMut(usize, usize, Case)) {
     by_best_means(Spans { text, f });
 }
