@@ -180,8 +180,8 @@ pub(crate) struct ShortTable {
 }
 
 /// 2048 slots: with good hashes even 10^9 words have none so far from its first slot; words made to collide have. From here
-/// on one more costs about as much as a growth for every thousand.
-const STEPS_MAX: usize = 2048;
+/// on one more costs about as much as a growth for every thousand. An interpreter cannot walk so far.
+const STEPS_MAX: usize = if cfg!(miri) { 256 } else { 2048 };
 
 /// How many words `slots` hold at most: three of four, so that a word is met after two or three slots even then.
 const fn len_max(slots: usize) -> usize {
@@ -411,7 +411,9 @@ mod tests {
 
     #[test]
     fn growth_to_any_size_keeps_every_word_in_reach() {
-        for slots in [1025, 1100, 1500, 4096, 70_001] {
+        // The last is where slots leave the heap for a mapping that miri does not know.
+        let sizes = [1025, 1100, 1500, 4096, 70_001];
+        for slots in &sizes[..if cfg!(miri) { 1 } else { sizes.len() }] {
             let seed = Seed::random();
             let mut table = ShortTable::new();
             let keys: Vec<Key> = (0..700)
@@ -420,7 +422,7 @@ mod tests {
             for key in &keys {
                 table.add(key, 1, &seed);
             }
-            table.grow(slots, &seed);
+            table.grow(*slots, &seed);
             assert_eq!(table.known(keys.iter().copied()), 700);
             for key in &keys {
                 table.add(key, 1, &seed);

@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn words_made_to_collide_get_other_hashes() {
-        let words = if cfg!(miri) { 3_000 } else { 20_000 };
+        let words = if cfg!(miri) { 600 } else { 20_000 };
         // One factor of the product is 0, and with it the hash, whatever the other is.
         let (seed, high) = std::iter::repeat_with(Seed::random)
             .map(|seed| (seed.clone(), seed.factor_lost_by()))
