@@ -394,7 +394,7 @@ mod tests {
         let seed = Seed::random();
         let mut table = ShortTable::new();
         let mut expected = BTreeMap::new();
-        let words = if cfg!(miri) { 3000 } else { 300_000 };
+        let words = if cfg!(miri) { 1800 } else { 300_000 };
         for number in 0..words {
             let word = format!("{:x}", number * 7919 % (words / 2) * 0x1_0000_0001_u64);
             *expected.entry(word.clone().into_bytes()).or_insert(0) += 2;
