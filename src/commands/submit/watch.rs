@@ -149,7 +149,12 @@ impl Watch<'_> {
             match looked {
                 Ok(true) => {
                     bar.finish_and_clear();
-                    return Ok(failed_of(&ended));
+                    let failed = failed_of(&ended);
+                    // The job has the same time to live, and ends its tasks with it.
+                    if !failed.is_empty() && clock::instant() >= self.deadline {
+                        return Err(self.out_of_time(&ended));
+                    }
+                    return Ok(failed);
                 }
                 Ok(false) => {}
                 // The run goes on without being looked at.
