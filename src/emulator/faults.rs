@@ -3,6 +3,7 @@
 //! It knows no operation. Requests are matched by service, method and part of the path; what happens inside, as a start
 //! task that fails, is matched by its kind alone.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,6 +26,9 @@ pub struct Fault {
     /// How many matching events pass unharmed before.
     #[serde(default)]
     pub skip: u32,
+    /// One in so many of the matching events is hit, drawn at random; each of them if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_in: Option<NonZeroU32>,
     /// How many are hit; for ever if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
@@ -155,6 +159,12 @@ impl Faults {
                 fault.skip -= 1;
                 continue;
             }
+            if fault
+                .one_in
+                .is_some_and(|share| !rand::random::<u32>().is_multiple_of(share.get()))
+            {
+                continue;
+            }
             if let Some(count) = &mut fault.count {
                 if *count == 0 {
                     continue;
@@ -213,6 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn a_share_of_the_events_is_drawn() {
+        let faults = Faults::default();
+        faults.add(fault(r#"{"oneIn": 4, "effect": {"kind": "cut"}}"#));
+        let hits = (0..4000)
+            .filter(|_| faults.on_request(Target::Batch, "GET", "/jobs").is_some())
+            .count();
+        // Ten standard deviations on either side.
+        assert!((727..=1273).contains(&hits), "{hits} of 4000");
+    }
+
+    #[test]
     fn events_inside_are_no_requests() {
         let faults = Faults::default();
         faults.add(fault(r#"{"effect": {"kind": "startTask", "exitCode": 3}}"#));
@@ -227,6 +248,7 @@ mod tests {
         for text in [
             r#"{"effect": {"kind": "explode"}}"#,
             r#"{"effect": {"kind": "cut", "don": true}}"#,
+            r#"{"oneIn": 0, "effect": {"kind": "cut"}}"#,
             r#"{"times": 1, "effect": {"kind": "cut"}}"#,
         ] {
             assert!(serde_json::from_str::<Fault>(text).is_err(), "{text}");
