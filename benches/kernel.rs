@@ -3,18 +3,13 @@
 //! `cargo bench --bench kernel` measures on one thread, in memory; `-- --test` only compares the answers. Whole programs
 //! with files, threads and peers are measured elsewhere.
 
-#[path = "kernel/corpora.rs"]
-mod corpora;
-#[path = "kernel/rivals.rs"]
-mod rivals;
-
 use std::time::Duration;
 
+use benches::corpora::{self, Corpus};
+use benches::rivals;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use kernel::count::count_bytes;
 use kernel::settings::{CountSettings, Filters, WordMode};
-
-use corpora::Corpus;
 
 /// 4 MiB: past the second cache, and quick enough for the slowest rival.
 const TEXT_BYTES: usize = 4 << 20;

@@ -8,14 +8,16 @@ use kernel::settings::WordMode;
 use kernel::top::Row;
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::buffer;
+
 /// Words and counts.
-pub(crate) type Counts = HashMap<Vec<u8>, u64, ahash::RandomState>;
+pub type Counts = HashMap<Vec<u8>, u64, ahash::RandomState>;
 
 /// A rival and its name.
-pub(crate) type Rival = (&'static str, fn(&[u8]) -> Counts);
+pub type Rival = (&'static str, fn(&[u8]) -> Counts);
 
 /// The rivals that count the words of `mode`.
-pub(crate) fn of(mode: WordMode) -> Vec<Rival> {
+pub fn of(mode: WordMode) -> Vec<Rival> {
     match mode {
         WordMode::Unicode => vec![("segmentation", segmentation)],
         WordMode::Whitespace => vec![
@@ -29,7 +31,7 @@ pub(crate) fn of(mode: WordMode) -> Vec<Rival> {
 }
 
 /// The first `n` rows in the order of an answer.
-pub(crate) fn top(counts: &Counts, n: usize) -> Vec<Row> {
+pub fn top(counts: &Counts, n: usize) -> Vec<Row> {
     let mut rows: Vec<Row> = counts
         .iter()
         .map(|(word, &count)| Row {
@@ -42,7 +44,8 @@ pub(crate) fn top(counts: &Counts, n: usize) -> Vec<Row> {
     rows
 }
 
-fn add(counts: &mut Counts, word: &[u8]) {
+/// Counts `word` once more.
+pub(crate) fn add(counts: &mut Counts, word: &[u8]) {
     if let Some(count) = counts.get_mut(word) {
         *count += 1;
     } else {
@@ -55,7 +58,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 /// unicode-segmentation, `to_lowercase`, a hash map with ahash.
-pub(crate) fn segmentation(bytes: &[u8]) -> Counts {
+pub fn segmentation(bytes: &[u8]) -> Counts {
     let mut counts = Counts::default();
     for word in text(bytes).unicode_words() {
         add(&mut counts, word.to_lowercase().as_bytes());
@@ -71,41 +74,12 @@ fn whitespace(bytes: &[u8]) -> Counts {
     counts
 }
 
-/// The loop that fast word counters are mostly made of: a buffer of 64 KiB, lower-cased as ASCII where it is, cut at ASCII
-/// spaces, the rest of a word carried to the front. Texts that are not ASCII go to [`whitespace`], since it would miscount.
-fn buffer(mut bytes: &[u8]) -> Counts {
-    if !bytes.is_ascii() {
-        return whitespace(bytes);
-    }
-    let mut counts = Counts::default();
-    let mut buffer = vec![0; 64 * 1024];
-    let mut kept = 0;
-    loop {
-        let read = bytes.len().min(buffer.len() - kept);
-        buffer[kept..kept + read].copy_from_slice(&bytes[..read]);
-        buffer[kept..kept + read].make_ascii_lowercase();
-        bytes = &bytes[read..];
-        let filled = kept + read;
-        let mut start = 0;
-        for at in kept..filled {
-            if buffer[at] <= b' ' {
-                if start < at {
-                    add(&mut counts, &buffer[start..at]);
-                }
-                start = at + 1;
-            }
-        }
-        if read == 0 {
-            if start < filled {
-                add(&mut counts, &buffer[start..filled]);
-            }
-            return counts;
-        }
-        buffer.copy_within(start..filled, 0);
-        kept = filled - start;
-        if kept == buffer.len() {
-            buffer.resize(2 * kept, 0);
-        }
+/// [`buffer::count`] where it is right, [`whitespace`] for texts that are not ASCII.
+fn buffer(bytes: &[u8]) -> Counts {
+    if bytes.is_ascii() {
+        buffer::count(bytes).expect("memory can be read")
+    } else {
+        whitespace(bytes)
     }
 }
 

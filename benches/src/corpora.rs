@@ -5,15 +5,16 @@
 use std::fmt::Write;
 
 /// A text and its name in the results.
-pub(crate) struct Corpus {
+#[derive(Clone, Debug)]
+pub struct Corpus {
     /// The name.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The bytes.
-    pub(crate) text: Vec<u8>,
+    pub text: Vec<u8>,
 }
 
 /// Every text, each of about `bytes`.
-pub(crate) fn all(bytes: usize) -> [Corpus; 4] {
+pub fn all(bytes: usize) -> [Corpus; 4] {
     [prose(bytes), mixed(bytes), distinct(bytes), long(bytes)]
 }
 
@@ -93,7 +94,7 @@ fn sentences(dice: &mut Dice, vocabulary: &[String], bytes: usize, text: &mut St
 }
 
 /// Sentences of 30 000 words in ASCII.
-pub(crate) fn prose(bytes: usize) -> Corpus {
+pub fn prose(bytes: usize) -> Corpus {
     let mut dice = Dice(1);
     let consonants = letters("bcdfghjklmnprstvwz");
     let words = vocabulary(&mut dice, 30_000, &consonants, &letters("aeiou"));

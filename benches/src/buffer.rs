@@ -1,0 +1,82 @@
+//! The loop that fast word counters are mostly made of: one thread, a buffer of 64 KiB, a hash map with owned keys.
+//!
+//! It is right for ASCII only: letters beyond are not lower-cased, blanks beyond do not separate, and every control character
+//! does.
+
+use std::io::{self, Read};
+
+use crate::rivals::{Counts, add};
+
+/// What is read at once.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Counts the words of `text` between blanks, lower-cased.
+///
+/// Each part is lower-cased as it comes and cut at blanks; the beginning of a word that goes on is carried to the front. A word
+/// that fills the buffer makes it larger.
+///
+/// # Errors
+/// What reading says.
+pub fn count(mut text: impl Read) -> io::Result<Counts> {
+    let mut counts = Counts::default();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut kept = 0;
+    loop {
+        let read = text.read(&mut buffer[kept..])?;
+        let filled = kept + read;
+        buffer[kept..filled].make_ascii_lowercase();
+        let mut start = 0;
+        for (at, byte) in buffer[..filled].iter().enumerate().skip(kept) {
+            if *byte <= b' ' {
+                if start < at {
+                    add(&mut counts, &buffer[start..at]);
+                }
+                start = at + 1;
+            }
+        }
+        if read == 0 {
+            if start < filled {
+                add(&mut counts, &buffer[start..filled]);
+            }
+            return Ok(counts);
+        }
+        buffer.copy_within(start..filled, 0);
+        kept = filled - start;
+        if kept == buffer.len() {
+            buffer.resize(2 * kept, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn naive(text: &[u8]) -> Counts {
+        let mut counts = Counts::default();
+        for word in text.split(|byte| *byte <= b' ') {
+            if !word.is_empty() {
+                add(&mut counts, &word.to_ascii_lowercase());
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn words_across_buffers_and_longer_than_one_are_counted() {
+        let long = "X".repeat(3 * BUFFER_BYTES);
+        for lead in [0, 1, BUFFER_BYTES - 3, BUFFER_BYTES - 1, BUFFER_BYTES] {
+            let text = format!("{} The the\t{long}\n {long} end", "a".repeat(lead));
+            let counted = count(text.as_bytes()).expect("memory can be read");
+            assert_eq!(counted, naive(text.as_bytes()), "{lead}");
+            assert_eq!(counted[long.to_lowercase().as_bytes()], 2);
+        }
+    }
+
+    #[test]
+    fn the_last_word_needs_no_blank_after_it_and_no_text_has_no_word() {
+        assert_eq!(count(&b"one two"[..]).expect("readable").len(), 2);
+        assert!(count(&b" \n"[..]).expect("readable").is_empty());
+        assert!(count(&b""[..]).expect("readable").is_empty());
+    }
+}
