@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::emulator::{Fault, Log, Options, Service, StartError};
+use crate::emulator::{Fault, Log, Options, Service, StartError, catalogue};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::secret::Secret;
@@ -37,9 +37,15 @@ pub struct EmulateArgs {
     /// Directory in which the service makes its own for nodes and blobs
     #[arg(long, value_name = "DIR")]
     pub node_root: Option<PathBuf>,
-    /// JSON file with a list of faults, as `POST /faults` of the control endpoint takes them one by one
+    /// A fault from the start on: its name, or JSON as `POST /faults` of the control endpoint takes it; may be repeated
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<String>,
+    /// JSON file with a list of faults
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
+    /// Print every fault that has a name as JSON, and start nothing
+    #[arg(long)]
+    pub list_faults: bool,
     /// Print the settings that `az`, the SDKs and `fanout` read, as shell exports, after the ready line
     #[arg(long)]
     pub env: bool,
@@ -54,6 +60,9 @@ pub struct EmulateArgs {
 /// A port that is taken, a directory that cannot be made or removed, unreadable keys, standard output that is closed.
 pub(crate) async fn emulate(args: EmulateArgs) -> Result<Exit, Failure> {
     let local = |error: anyhow::Error| Failure::new(Exit::LocalIo, error);
+    if args.list_faults {
+        return list_faults().map(|()| Exit::Done).map_err(local);
+    }
     let watch = |kind| {
         signal(kind).map_err(|error| local(anyhow::Error::new(error).context("watch for signals")))
     };
@@ -63,10 +72,7 @@ pub(crate) async fn emulate(args: EmulateArgs) -> Result<Exit, Failure> {
         Some(path) => read_keys(path).map_err(|error| Failure::new(Exit::Usage, error))?,
         None => (None, None),
     };
-    let faults = match &args.faults {
-        Some(path) => read_faults(path).map_err(|error| Failure::new(Exit::Usage, error))?,
-        None => Vec::new(),
-    };
+    let faults = read_faults(&args).map_err(|error| Failure::new(Exit::Usage, error))?;
     let options = Options {
         batch_port: args.batch_port,
         blob_port: args.blob_port,
@@ -133,8 +139,27 @@ fn read_keys(path: &std::path::Path) -> anyhow::Result<(Option<Secret>, Option<S
     Ok((keys.batch.map(Secret::new), keys.storage.map(Secret::new)))
 }
 
-fn read_faults(path: &std::path::Path) -> anyhow::Result<Vec<Fault>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("read the faults in `{}`", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("read the faults in `{}`", path.display()))
+/// The faults of the file, then those of the command line.
+fn read_faults(args: &EmulateArgs) -> anyhow::Result<Vec<Fault>> {
+    let mut faults: Vec<Fault> = Vec::new();
+    if let Some(path) = &args.faults {
+        let context = || format!("read the faults in `{}`", path.display());
+        let text = std::fs::read_to_string(path).with_context(context)?;
+        let list: Vec<Fault> = serde_json::from_str(&text).with_context(context)?;
+        for fault in list {
+            fault.check().with_context(context)?;
+            faults.push(fault);
+        }
+    }
+    for text in &args.fault {
+        faults.push(Fault::read(text)?);
+    }
+    Ok(faults)
+}
+
+fn list_faults() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &catalogue())
+        .context("list the faults on standard output")?;
+    writeln!(out).context("list the faults on standard output")
 }

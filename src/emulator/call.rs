@@ -17,19 +17,27 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// Id that the answer carries.
     pub(crate) request_id: String,
+    /// How wrong the clock is for this request alone, by a fault.
+    pub(crate) skew: time::Duration,
 }
+
+/// Travels with a request that meets a wrong clock: seconds ahead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Skew(pub(crate) i64);
 
 impl Call {
     /// The parts of `request`, with a fresh request id.
     pub(crate) fn new<B>(request: &Request<B>) -> Self {
         let uri = request.uri();
         let query_raw = uri.query().unwrap_or_default();
+        let skew = request.extensions().get::<Skew>();
         Self {
             method: request.method().clone(),
             path: uri.path().to_owned(),
             query: parse_query(query_raw),
             headers: request.headers().clone(),
             request_id: uuid::Uuid::new_v4().to_string(),
+            skew: time::Duration::seconds(skew.map_or(0, |skew| skew.0)),
         }
     }
 

@@ -4,6 +4,7 @@
 //! its answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -13,24 +14,35 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::batch::{Batch, NodeHarm};
+use super::catalogue::catalogue;
+use super::clock::Clock;
 use super::faults::{Fault, Faults};
 use super::server::{Answer, Cut, Handler, full};
+use super::stamp::iso;
 use crate::secret::Secret;
 
 /// Largest body, in bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// Furthest step of the clock.
+const ADVANCE_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 /// The control endpoint of one service.
 pub(crate) struct ControlPanel {
     pub(crate) faults: Arc<Faults>,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) batch: Arc<Batch>,
     pub(crate) token: Secret,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Clock {
-    skew_seconds: i64,
+struct ClockOrder {
+    /// How wrong the dates of requests and answers are.
+    skew_seconds: Option<i64>,
+    /// Whether the clock stands still.
+    frozen: Option<bool>,
+    /// By how much it goes forward at once.
+    advance_seconds: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -95,13 +107,18 @@ impl ControlPanel {
                 Ok((StatusCode::OK, json!({})))
             }
             ("POST", "/faults") => {
-                self.faults.add(parse::<Fault>(&body)?);
+                let text = String::from_utf8_lossy(&body);
+                let fault = Fault::read(text.trim().trim_matches('"'))
+                    .map_err(|error| refused(StatusCode::BAD_REQUEST, error))?;
+                self.faults.add(fault);
                 Ok((StatusCode::CREATED, json!({})))
             }
             ("POST", "/clock") => {
-                self.faults.set_skew(parse::<Clock>(&body)?.skew_seconds);
-                Ok((StatusCode::OK, json!({})))
+                self.set_clock(parse(&body)?).await?;
+                Ok((StatusCode::OK, self.show_clock()))
             }
+            ("GET", "/clock") => Ok((StatusCode::OK, self.show_clock())),
+            ("GET", "/faults/named") => Ok((StatusCode::OK, json!({"named": catalogue()}))),
             ("POST", "/nodes") => {
                 let order = parse::<NodeOrder>(&body)?;
                 let node = self
@@ -112,9 +129,41 @@ impl ControlPanel {
             }
             _ => Err(refused(
                 StatusCode::NOT_FOUND,
-                "there are GET, POST and DELETE /faults, POST /clock and POST /nodes",
+                "there are GET, POST and DELETE /faults, GET /faults/named, GET and POST /clock, and POST /nodes",
             )),
         }
+    }
+}
+
+impl ControlPanel {
+    async fn set_clock(&self, order: ClockOrder) -> Result<(), Reply> {
+        if let Some(seconds) = order.skew_seconds {
+            self.clock.set_skew(seconds);
+        }
+        if let Some(is_frozen) = order.frozen {
+            self.clock.set_frozen(is_frozen);
+        }
+        if let Some(seconds) = order.advance_seconds {
+            let by = Duration::try_from_secs_f64(seconds)
+                .ok()
+                .filter(|by| *by <= ADVANCE_MAX)
+                .ok_or_else(|| {
+                    refused(
+                        StatusCode::BAD_REQUEST,
+                        "advanceSeconds must be 0 to 31,536,000, a year",
+                    )
+                })?;
+            self.clock.advance(by).await;
+        }
+        Ok(())
+    }
+
+    fn show_clock(&self) -> Value {
+        json!({
+            "now": iso(self.clock.now()),
+            "frozen": self.clock.is_frozen(),
+            "skewSeconds": self.clock.skew().whole_seconds(),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Which request is hit is up to `faults`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, StreamBody};
@@ -10,8 +11,10 @@ use hyper::Request;
 use hyper::body::{Frame, Incoming};
 use hyper::header::HeaderValue;
 
-use super::call::Call;
-use super::faults::{Effect, Faults, Target};
+use super::call::{Call, Skew};
+use super::clock::Clock;
+use super::effect::Effect;
+use super::faults::{Faults, Target};
 use super::server::{Answer, Body, Cut, Handler};
 use super::stamp::http_date;
 
@@ -25,34 +28,26 @@ pub(crate) trait Refuse: Handler {
 pub(crate) struct Harmed<H> {
     inner: Arc<H>,
     faults: Arc<Faults>,
+    clock: Arc<Clock>,
     target: Target,
 }
 
 impl<H: Refuse> Handler for Harmed<H> {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Cut> {
-        let call = Call::new(&request);
+    async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Answer, Cut> {
         let path = request
             .uri()
             .path_and_query()
             .map_or("/", |path| path.as_str())
             .to_owned();
-        let mut effect = None;
-        while let Some(next) = self
+        let hit = self
             .faults
-            .on_request(self.target, call.method.as_str(), &path)
-        {
-            if let Effect::Slow { milliseconds } = next {
-                crate::clock::sleep(std::time::Duration::from_millis(milliseconds)).await;
-            } else {
-                effect = Some(next);
-                break;
-            }
-            // A fault that slows for ever hits once a request.
-            if self.is_slowed_for_ever(&call, &path) {
-                break;
-            }
+            .on_request(self.target, request.method().as_str(), &path);
+        if hit.slow_milliseconds > 0 {
+            crate::clock::sleep(Duration::from_millis(hit.slow_milliseconds)).await;
         }
-        let mut answer = match effect {
+        request.extensions_mut().insert(Skew(hit.skew_seconds));
+        let call = Call::new(&request);
+        let mut answer = match hit.effect {
             Some(Effect::Cut { done: false }) => return Err(Cut),
             Some(Effect::Status {
                 status,
@@ -79,8 +74,9 @@ impl<H: Refuse> Handler for Harmed<H> {
                 }
             }
         };
-        if !self.faults.skew().is_zero()
-            && let Ok(date) = HeaderValue::from_str(&http_date(self.faults.now()))
+        let skew = self.clock.skew() + call.skew;
+        if !skew.is_zero()
+            && let Ok(date) = HeaderValue::from_str(&http_date(self.clock.dated() + call.skew))
         {
             answer.headers_mut().insert("date", date);
         }
@@ -90,24 +86,18 @@ impl<H: Refuse> Handler for Harmed<H> {
 
 impl<H: Refuse> Harmed<H> {
     /// `inner` with the faults meant for `target` before it.
-    pub(crate) fn new(inner: &Arc<H>, faults: &Arc<Faults>, target: Target) -> Self {
+    pub(crate) fn new(
+        inner: &Arc<H>,
+        faults: &Arc<Faults>,
+        clock: &Arc<Clock>,
+        target: Target,
+    ) -> Self {
         Self {
             inner: Arc::clone(inner),
             faults: Arc::clone(faults),
+            clock: Arc::clone(clock),
             target,
         }
-    }
-
-    fn is_slowed_for_ever(&self, call: &Call, path: &str) -> bool {
-        self.faults.list().iter().any(|fault| {
-            fault.count.is_none()
-                && matches!(fault.effect, Effect::Slow { .. })
-                && fault
-                    .method
-                    .as_deref()
-                    .is_none_or(|method| method == call.method.as_str())
-                && fault.path.as_deref().is_none_or(|part| path.contains(part))
-        })
     }
 
     fn refuse(&self, call: &Call, status: u16, code: &str, retry_after: Option<u64>) -> Answer {

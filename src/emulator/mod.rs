@@ -4,14 +4,18 @@
 //! clock and the type of secrets. What it does not do answers 501 with the name of what is missing.
 //!
 //! - `service`: starts and stops everything; `root`: the one directory that holds all files; `orphan`: what a killed service left
-//! - `control`, `faults`, `harm`: faults on demand; `formula`: the language of autoscaling
+//! - `control`, `faults`, `effect`, `catalogue`, `harm`: faults on demand; `formula`: the language of autoscaling
+//! - `clock`, `work`: time, which a caller may advance, and who has something to do
 //! - `server`: HTTP connections; `call`: one request in parts; `signature`: the two Shared Key schemes
 //! - `batch`: pools, nodes, jobs, tasks; `node`: what a node does with a task; `blob`: containers and blobs
 
 mod batch;
 mod blob;
 mod call;
+mod catalogue;
+mod clock;
 mod control;
+mod effect;
 mod faults;
 mod formula;
 mod harm;
@@ -23,8 +27,11 @@ mod server;
 mod service;
 mod signature;
 mod stamp;
+mod work;
 
-pub use faults::{Effect, Fault, Target};
+pub use catalogue::{Named, catalogue};
+pub use effect::{Effect, OUTPUT_CODES, RESIZE_CODES, RESOURCE_CODES, Victim};
+pub use faults::{Fault, FaultError, Target};
 pub use log::Log;
 pub use root::RootError;
 pub use service::{Control, Endpoint, Options, Ready, Service, StartError};

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::batch::Batch;
 use super::blob::Blob;
+use super::clock::Clock;
 use super::control::ControlPanel;
 use super::faults::{Fault, Faults, Target};
 use super::harm::Harmed;
@@ -213,6 +214,7 @@ impl Service {
             [batch_address, blob_address, control_address],
             (batch_key, blob_key),
         );
+        let clock = Arc::new(Clock::start(false));
         let faults = Arc::new(Faults::default());
         options
             .faults
@@ -223,24 +225,25 @@ impl Service {
             &ready.blob,
             blob_hmac,
             blobs,
-            Arc::clone(&faults),
+            Arc::clone(&clock),
             options.log,
         );
         let batch = Batch::start(
             &ready.batch,
             batch_hmac,
             nodes,
-            Arc::clone(&faults),
+            (Arc::clone(&faults), Arc::clone(&clock)),
             options.log,
         )
         .map_err(StartError::Client)?;
         let panel = ControlPanel {
             faults: Arc::clone(&faults),
+            clock: Arc::clone(&clock),
             batch: Arc::clone(&batch),
             token: ready.control.token.clone(),
         };
-        let harmed_batch = Harmed::new(&batch, &faults, Target::Batch);
-        let harmed_blob = Harmed::new(&Arc::new(blob), &faults, Target::Blob);
+        let harmed_batch = Harmed::new(&batch, &faults, &clock, Target::Batch);
+        let harmed_blob = Harmed::new(&Arc::new(blob), &faults, &clock, Target::Blob);
         let servers = vec![
             server::serve(batch_listener, Arc::new(harmed_batch), stopped.clone()),
             server::serve(blob_listener, Arc::new(harmed_blob), stopped.clone()),

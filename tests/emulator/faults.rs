@@ -236,3 +236,179 @@ async fn a_wrong_clock_refuses_requests() {
     );
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn faults_have_names() {
+    let rig = Rig::start().await;
+    let named = control(&rig, "GET", "/faults/named", Value::Null)
+        .await
+        .json();
+    let names: Vec<&str> = named["named"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|named| named["name"].as_str())
+        .collect();
+    assert!(names.len() >= 20, "{names:?}");
+    for name in &names {
+        harm(&rig, json!(name)).await;
+    }
+    let listed = control(&rig, "GET", "/faults", Value::Null).await.json();
+    assert_eq!(listed["faults"].as_array().map(Vec::len), Some(names.len()));
+    for refused in [
+        json!("unheard-of"),
+        json!({"effect": {"kind": "resize", "code": "x"}}),
+    ] {
+        assert_eq!(control(&rig, "POST", "/faults", refused).await.status, 400);
+    }
+    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_fanout"))
+        .args(["emulate", "--list-faults"])
+        .output()
+        .expect("fanout");
+    let printed: Value = serde_json::from_slice(&printed.stdout).expect("JSON");
+    assert_eq!(printed, named["named"]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_loses_its_node_by_a_fault_and_runs_elsewhere() {
+    let rig = Rig::start().await;
+    rig.add_pool("p", 2, json!({})).await;
+    rig.add_job("j", "p", json!({})).await;
+    for (name, task, state) in [
+        ("node-lost", "a", "unknown"),
+        ("node-preempted", "b", "idle"),
+    ] {
+        harm(&rig, json!({"path": format!("/tasks/{task}"), "count": 1, "effect": effect(&rig, name).await})).await;
+        // The first attempt waits for its end; the second finds the mark of the first and is done.
+        let mark = rig.directory.path().join(format!("mark-{task}"));
+        let command = format!(
+            "/bin/sh -c 'mkdir {} && exec sleep 600 || true'",
+            mark.display()
+        );
+        rig.add_task("j", task, &command, json!({})).await;
+        let info = rig.completed("j", task).await["executionInfo"].clone();
+        assert_eq!(
+            (
+                &info["exitCode"],
+                &info["retryCount"],
+                &info["requeueCount"]
+            ),
+            (&json!(0), &json!(0), &json!(0))
+        );
+        rig.wait_for("/pools/p/nodes", |list| {
+            let nodes = list["value"].as_array().into_iter().flatten();
+            nodes.filter(|node| node["state"] == state).count() == 1
+        })
+        .await;
+        std::fs::remove_dir(mark).expect("the first attempt ran");
+    }
+    rig.stop().await;
+}
+
+/// The effect of the fault named `name`.
+async fn effect(rig: &Rig, name: &str) -> Value {
+    let named = control(rig, "GET", "/faults/named", Value::Null)
+        .await
+        .json();
+    let found = named["named"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|named| named["name"] == name);
+    found.expect(name)["fault"]["effect"].clone()
+}
+
+#[tokio::test]
+async fn files_of_tasks_fail_by_faults() {
+    let rig = Rig::start().await;
+    for name in ["input", "output"] {
+        rig.put_container(name).await;
+    }
+    rig.put_blob("input", "a", "text").await;
+    rig.add_pool("p", 1, json!({})).await;
+    rig.add_job("j", "p", json!({})).await;
+    harm(&rig, json!("resource-missing")).await;
+    harm(&rig, json!("output-denied")).await;
+    let files = json!({
+        "resourceFiles": [{"httpUrl": rig.sas("input", Some("a"), "r"), "filePath": "a"}],
+        "outputFiles": [{
+            "filePattern": "a",
+            "destination": {"container": {"containerUrl": rig.sas("output", None, "cw")}},
+            "uploadOptions": {"uploadCondition": "taskcompletion"},
+        }],
+    });
+    // Neither hits a task without files.
+    for (task, files, code, exit_code) in [
+        ("none", json!({}), Value::Null, json!(0)),
+        ("both", files.clone(), json!("BlobNotFound"), Value::Null),
+        ("after", files, Value::Null, json!(0)),
+    ] {
+        rig.add_task("j", task, "true", files).await;
+        let info = rig.completed("j", task).await["executionInfo"].clone();
+        assert_eq!(
+            (&info["failureInfo"]["code"], &info["exitCode"]),
+            (&code, &exit_code),
+            "{task}"
+        );
+    }
+    harm(&rig, json!("output-denied")).await;
+    let output = json!({"outputFiles": [{
+        "filePattern": "../stdout.txt",
+        "destination": {"container": {"containerUrl": rig.sas("output", None, "cw")}},
+        "uploadOptions": {"uploadCondition": "taskcompletion"},
+    }]});
+    rig.add_task("j", "output", "true", output).await;
+    let info = rig.completed("j", "output").await["executionInfo"].clone();
+    assert_eq!(
+        (&info["failureInfo"]["code"], &info["exitCode"]),
+        (&json!("FileUploadAccessDenied"), &json!(0))
+    );
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_is_wrong_for_as_many_requests_as_asked() {
+    let rig = Rig::start().await;
+    harm(
+        &rig,
+        json!({"count": 1, "effect": {"kind": "clockSkew", "seconds": -3600}}),
+    )
+    .await;
+    let wrong = rig.batch("GET", "/pools", None).await;
+    assert_eq!(wrong.refusal(), (403, "AuthenticationFailed".to_owned()));
+    assert_ne!(
+        wrong.header("date").get(..19),
+        crate::client::now().get(..19)
+    );
+    assert_eq!(rig.batch("GET", "/pools", None).await.status, 200);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_resize_can_fail_after_some_nodes() {
+    let rig = Rig::start().await;
+    harm(&rig, json!("allocation-timeout")).await;
+    rig.add_pool("p", 3, json!({})).await;
+    let failed = |pool: &Value| pool["resizeErrors"][0]["code"] == "AllocationTimedout";
+    let pool = rig.wait_for("/pools/p", failed).await;
+    assert_eq!(
+        (
+            &pool["currentDedicatedNodes"],
+            &pool["targetDedicatedNodes"]
+        ),
+        (&json!(1), &json!(3))
+    );
+    let again = json!({"targetDedicatedNodes": 3});
+    assert_eq!(
+        rig.batch("POST", "/pools/p/resize", Some(again))
+            .await
+            .status,
+        202
+    );
+    let pool = rig
+        .wait_for("/pools/p", |pool| pool["currentDedicatedNodes"] == 3)
+        .await;
+    assert_eq!(pool["resizeErrors"], Value::Null);
+    rig.stop().await;
+}

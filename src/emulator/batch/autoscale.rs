@@ -54,7 +54,7 @@ impl Batch {
     ) -> Result<Answer, BatchError> {
         let body = schema::read("EnableAutoScale", &order.body, order.dialect)?;
         check_autoscale(&body)?;
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let pool = state.pool(id)?;
         check(&order.call, &pool.stamp)?;
@@ -99,7 +99,7 @@ impl Batch {
         pool.body.remove("autoScaleFormula");
         pool.body.remove("autoScaleEvaluationInterval");
         pool.body.put("enableAutoScale", false);
-        pool.stamp.touch(crate::clock::now());
+        pool.stamp.touch(self.clock.now());
         Ok(written(
             StatusCode::OK,
             &pool.stamp,
@@ -115,7 +115,7 @@ impl Batch {
             return Err(BatchError::of("OperationInvalidForCurrentState")
                 .with("Reason", "Autoscaling is not enabled."));
         }
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let scale = metrics(&state, &Id::of(id), now).map(|metrics| evaluate(&formula, &metrics));
         let run = show_run(&scale.unwrap_or_else(|| Ok(Scale::default())), now);
         Ok(resource_answer(&self.endpoint, "autoscalerun", run, None))
@@ -130,10 +130,10 @@ impl Batch {
         let (batch, key) = (Arc::clone(self), key.clone());
         let (number, generation) = (pool.number, pool.autoscale.generation);
         self.spawn(async move {
-            let mut due = crate::clock::now();
+            let mut due = batch.clock.now();
             while let Some(next) = batch.autoscale(&key, number, generation, due) {
                 due = next;
-                crate::clock::sleep(SAMPLE_PERIOD).await;
+                batch.clock.sleep(SAMPLE_PERIOD).await;
             }
         });
     }
@@ -146,7 +146,7 @@ impl Batch {
         generation: u64,
         due: OffsetDateTime,
     ) -> Option<OffsetDateTime> {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let metrics = metrics(&state, key, now)?;
         let pool = state

@@ -45,7 +45,7 @@ impl Batch {
         if counts == (pool.target_dedicated, pool.target_spot) {
             return;
         }
-        pool.set_allocation(Allocation::Resizing, crate::clock::now());
+        pool.set_allocation(Allocation::Resizing, self.clock.now());
         let excess = (
             excess(counts.0, pool.target_dedicated),
             excess(counts.1, pool.target_spot),
@@ -64,22 +64,14 @@ impl Batch {
             leaving.extend(nodes.iter().take(count).map(|node| node.id.clone()));
         }
         let (batch, key, number) = (Arc::clone(self), key.clone(), pool.number);
-        let error = self.resize_fault();
+        let fault = self.resize_fault(&key);
         self.spawn(async move {
-            if let Some(error) = error {
-                let mut state = batch.lock();
-                if let Some(pool) = state
-                    .pools
-                    .get_mut(&key)
-                    .filter(|pool| pool.number == number)
-                {
-                    pool.resize_errors = vec![error];
-                    pool.set_allocation(Allocation::Steady, crate::clock::now());
-                }
-                return;
-            }
-            batch.add_nodes(&key, number);
-            if !leaving.is_empty() {
+            let (error, nodes_max) = match fault {
+                Some((error, nodes)) => (Some(error), nodes),
+                None => (None, usize::MAX),
+            };
+            batch.add_nodes(&key, number, nodes_max);
+            if error.is_none() && !leaving.is_empty() {
                 batch.remove_nodes(&key, leaving, option).await;
             }
             let mut state = batch.lock();
@@ -88,16 +80,17 @@ impl Batch {
                 .get_mut(&key)
                 .filter(|pool| pool.number == number)
             {
-                pool.set_allocation(Allocation::Steady, crate::clock::now());
+                pool.resize_errors.extend(error);
+                pool.set_allocation(Allocation::Steady, batch.clock.now());
             }
         });
     }
 
-    /// Makes the nodes that are missing.
-    fn add_nodes(self: &Arc<Self>, key: &Id, number: u64) {
-        let now = crate::clock::now();
+    /// Makes the nodes that are missing, at most `nodes_max`.
+    fn add_nodes(self: &Arc<Self>, key: &Id, number: u64, nodes_max: usize) {
+        let now = self.clock.now();
         let mut state = self.lock();
-        loop {
+        for _ in 0..nodes_max {
             let node_number = state.number();
             let Some(pool) = state
                 .pools
@@ -134,13 +127,13 @@ impl Batch {
             });
             return;
         }
-        if self.boot_fault() {
+        if self.boot_fault(place) {
             self.set_node_state(place, NodeState::Unusable, |node| {
                 node.errors = unusable("The node was made unusable");
             });
             return;
         }
-        let now = crate::clock::now();
+        let now = self.clock.now();
         self.set_node_state(place, NodeState::Starting, |node| node.booted = Some(now));
         let start_task = self
             .lock()
@@ -179,7 +172,7 @@ impl Batch {
         task: &Object,
         stop: Cancel,
     ) -> Option<bool> {
-        let started = crate::clock::now();
+        let started = self.clock.now();
         let retries_max = int(task, "maxTaskRetryCount").unwrap_or(0);
         let mut retries = 0;
         let mut retried = None;
@@ -190,12 +183,12 @@ impl Batch {
                 .put("retryCount", retries)
                 .put_time("lastRetryTime", retried);
             let spec = self.start_task_spec(place, task, &info)?;
-            let outcome = match self.start_task_fault() {
+            let outcome = match self.start_task_fault(place) {
                 Some(outcome) => outcome,
                 None => self.agent.run(&spec, stop.clone()).await?,
             };
             info.put("state", "completed")
-                .put_time("endTime", Some(crate::clock::now()))
+                .put_time("endTime", Some(self.clock.now()))
                 .put_some("exitCode", outcome.exit_code);
             show_result(&mut info, &outcome);
             let is_again = outcome
@@ -208,7 +201,7 @@ impl Batch {
                 return Some(outcome.failure.is_none());
             }
             retries += 1;
-            retried = Some(crate::clock::now());
+            retried = Some(self.clock.now());
         }
     }
 
@@ -223,7 +216,7 @@ impl Batch {
     /// Makes the node take tasks.
     fn enter_service(self: &Arc<Self>, place: &Place) {
         self.set_node_state(place, NodeState::Idle, |node| {
-            node.settle(crate::clock::now());
+            node.settle(self.clock.now());
         });
         self.schedule(&mut self.lock());
     }
@@ -234,7 +227,7 @@ impl Batch {
         if let Some(node) = state.node_at(place)
             && node.state != NodeState::LeavingPool
         {
-            node.set_state(new, crate::clock::now());
+            node.set_state(new, self.clock.now());
             change(node);
         }
     }

@@ -89,7 +89,7 @@ impl Batch {
         is_for_good: bool,
         is_meant: impl Fn(&Place) -> bool,
     ) {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let Some(job) = state.jobs.get_mut(job_key) else {
             return;
         };
@@ -132,7 +132,7 @@ impl Batch {
         let Some(pool) = state.pools.get_mut(key) else {
             return;
         };
-        pool.set_allocation(Allocation::Resizing, crate::clock::now());
+        pool.set_allocation(Allocation::Resizing, self.clock.now());
         let (batch, key, number) = (Arc::clone(self), key.clone(), pool.number);
         self.spawn(async move {
             batch.remove_nodes(&key, nodes, option).await;
@@ -142,7 +142,7 @@ impl Batch {
                 .get_mut(&key)
                 .filter(|pool| pool.number == number)
             {
-                pool.set_allocation(Allocation::Steady, crate::clock::now());
+                pool.set_allocation(Allocation::Steady, batch.clock.now());
             }
         });
     }
@@ -162,7 +162,7 @@ impl Batch {
             })
             .collect();
         {
-            let now = crate::clock::now();
+            let now = self.clock.now();
             let mut state = self.lock();
             for place in &places {
                 if let Some(node) = state.node_at(place) {
@@ -185,7 +185,7 @@ impl Batch {
                 let Some(node) = state.node_at(place) else {
                     continue;
                 };
-                node.set_state(NodeState::LeavingPool, crate::clock::now());
+                node.set_state(NodeState::LeavingPool, self.clock.now());
                 node.stop.send_replace(true);
                 node.root.clone()
             };
@@ -209,7 +209,7 @@ impl Batch {
 
     /// Begins to delete a pool.
     pub(super) fn begin_pool_deletion(self: &Arc<Self>, state: &mut State, key: &Id) {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let Some(pool) = state.pools.get_mut(key) else {
             return;
         };
@@ -243,7 +243,7 @@ impl Batch {
         new: JobState,
         reason: Option<String>,
     ) {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let Some(job) = state.jobs.get_mut(key) else {
             return;
         };
@@ -277,7 +277,7 @@ impl Batch {
         self.release(key, number).await;
         let directories = {
             let mut state = self.lock();
-            let now = crate::clock::now();
+            let now = self.clock.now();
             let Some(job) = state.jobs.get_mut(key).filter(|job| job.number == number) else {
                 return;
             };
@@ -329,7 +329,7 @@ impl Batch {
         key: &Id,
         option: Disabling,
     ) {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let Some(job) = state.jobs.get_mut(key) else {
             return;
         };
@@ -349,7 +349,7 @@ impl Batch {
             let mut state = batch.lock();
             let job = state.jobs.get_mut(&key).filter(|job| job.number == number);
             if let Some(job) = job.filter(|job| job.state == JobState::Disabling) {
-                job.set_state(JobState::Disabled, crate::clock::now());
+                job.set_state(JobState::Disabled, batch.clock.now());
             }
         });
     }
@@ -365,8 +365,7 @@ impl Batch {
         let (batch, key, number, created) =
             (Arc::clone(self), key.clone(), job.number, job.created);
         self.spawn(async move {
-            let left = created + life - crate::clock::now();
-            crate::clock::sleep(left.try_into().unwrap_or_default()).await;
+            batch.clock.sleep_until(created + life).await;
             let mut state = batch.lock();
             let is_due = state.jobs.get(&key).is_some_and(|job| {
                 job.number == number
@@ -399,7 +398,7 @@ impl Batch {
         let (ended, directory) = (task.execution.ended, task.directory(&job.id));
         let (batch, job_key, task_key) = (Arc::clone(self), job_key.clone(), task_key.clone());
         self.spawn(async move {
-            crate::clock::sleep(retention).await;
+            batch.clock.sleep(retention).await;
             let mut state = batch.lock();
             let root = state.node_at(&place).map(|node| node.root.clone());
             let task = state

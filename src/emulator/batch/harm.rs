@@ -3,6 +3,7 @@
 //! When they happen is up to `emulator::faults`; requests are harmed in `emulator::harm`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,9 +14,9 @@ use super::schema::Object;
 use super::service::{Batch, finish};
 use super::state::{Id, Place, State};
 use crate::emulator::call::Call;
-use crate::emulator::faults::Effect;
+use crate::emulator::effect::{Effect, OUTPUT_CODES, RESOURCE_CODES};
 use crate::emulator::harm::Refuse;
-use crate::emulator::node::{Failure, Outcome, kill_by_root};
+use crate::emulator::node::{Failure, FileFaults, Outcome, Spec, kill_by_root};
 use crate::emulator::root::remove_tree;
 use crate::emulator::server::Answer;
 
@@ -25,8 +26,10 @@ use crate::emulator::server::Answer;
 pub(in crate::emulator) enum NodeHarm {
     /// Taken away and brought back empty, with the same id: what happens to a spot node.
     Preempt,
-    /// Lost for good: its tasks go elsewhere, the node stays as it is.
+    /// Broken for good: its tasks go elsewhere, the node stays as it is.
     Unusable,
+    /// Not heard of any more, in the state `unknown`; else as the one before.
+    Lost,
 }
 
 impl Batch {
@@ -55,9 +58,10 @@ impl Batch {
         let (new, is_back) = match harm {
             NodeHarm::Preempt => (NodeState::Preempted, true),
             NodeHarm::Unusable => (NodeState::Unusable, false),
+            NodeHarm::Lost => (NodeState::Unknown, false),
         };
         let node = state.node_at(&place)?;
-        node.set_state(new, crate::clock::now());
+        node.set_state(new, self.clock.now());
         node.stop.send_replace(true);
         self.recover_tasks(&mut state, &place);
         self.schedule(&mut state);
@@ -79,7 +83,7 @@ impl Batch {
 
     /// Puts the tasks of a lost node back in the queue, uncounted: nobody asked for it.
     fn recover_tasks(&self, state: &mut State, place: &Place) {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         for job in state.jobs.values_mut() {
             for (key, task) in &mut job.tasks {
                 if task.place.as_ref() != Some(place) {
@@ -112,7 +116,7 @@ impl Batch {
             else {
                 return;
             };
-            node.set_state(NodeState::Creating, crate::clock::now());
+            node.set_state(NodeState::Creating, self.clock.now());
             node.booted = None;
             node.start_task_info = None;
             node.preparations.clear();
@@ -122,25 +126,27 @@ impl Batch {
         self.boot(place, stop).await;
     }
 
-    /// The error of a resize that is to fail.
-    pub(super) fn resize_fault(&self) -> Option<Value> {
+    /// The error of a resize of `pool` that is to fail, and how many nodes come all the same.
+    pub(super) fn resize_fault(&self, pool: &Id) -> Option<(Value, usize)> {
+        let path = format!("/pools/{}", pool.as_str());
         match self
             .faults
-            .on_event(|effect| matches!(effect, Effect::Resize { .. }))
+            .on_event(&path, |effect| matches!(effect, Effect::Resize { .. }))
         {
-            Some(Effect::Resize { code }) => Some(
-                json!({"code": code, "message": "The resize could not be completed.", "values": []}),
-            ),
+            Some(Effect::Resize { code, nodes }) => {
+                let message = resize_message(&code);
+                let error = json!({"code": code, "message": message, "values": []});
+                Some((error, nodes))
+            }
             _ => None,
         }
     }
 
-    /// How a start task ends that is to fail.
-    pub(super) fn start_task_fault(&self) -> Option<Outcome> {
-        match self
-            .faults
-            .on_event(|effect| matches!(effect, Effect::StartTask { .. }))
-        {
+    /// How the start task on the node at `place` ends if it is to fail.
+    pub(super) fn start_task_fault(&self, place: &Place) -> Option<Outcome> {
+        match self.faults.on_event(&node_path(place), |effect| {
+            matches!(effect, Effect::StartTask { .. })
+        }) {
             Some(Effect::StartTask { exit_code }) => Some(Outcome {
                 exit_code: Some(exit_code),
                 failure: Some(Failure::exit()),
@@ -149,22 +155,97 @@ impl Batch {
         }
     }
 
-    /// Whether a node that boots is to become unusable.
-    pub(super) fn boot_fault(&self) -> bool {
+    /// Whether the node at `place`, which boots, is to become unusable.
+    pub(super) fn boot_fault(&self, place: &Place) -> bool {
         self.faults
-            .on_event(|effect| matches!(effect, Effect::Unusable {}))
+            .on_event(&node_path(place), |effect| {
+                matches!(effect, Effect::Unusable {})
+            })
             .is_some()
     }
 
-    /// The error of a task of a collection that is to be refused.
-    pub(super) fn item_fault(&self) -> Option<BatchError> {
-        match self
-            .faults
-            .on_event(|effect| matches!(effect, Effect::Item { .. }))
-        {
+    /// The error of the task `id` of a collection that is to be refused.
+    pub(super) fn item_fault(&self, job: &str, id: &str) -> Option<BatchError> {
+        match self.faults.on_event(&task_path(job, id), |effect| {
+            matches!(effect, Effect::Item { .. })
+        }) {
             Some(Effect::Item { code }) => Some(named(&code, 500)),
             _ => None,
         }
+    }
+
+    /// Harms the node at `place` some time after the attempt `number` at a task began there, if that is to happen.
+    pub(super) fn harm_by_fault(
+        self: &Arc<Self>,
+        job: &str,
+        task: &str,
+        number: u64,
+        place: &Place,
+    ) {
+        let (harm, after) = match self.faults.on_event(&task_path(job, task), |effect| {
+            matches!(effect, Effect::Lost { .. } | Effect::Preempt { .. })
+        }) {
+            Some(Effect::Lost { after_milliseconds }) => (NodeHarm::Lost, after_milliseconds),
+            Some(Effect::Preempt { after_milliseconds }) => (NodeHarm::Preempt, after_milliseconds),
+            _ => return,
+        };
+        let (batch, place) = (Arc::clone(self), place.clone());
+        self.spawn(async move {
+            batch.clock.sleep(Duration::from_millis(after)).await;
+            let is_there = batch
+                .lock()
+                .node_at(&place)
+                .is_some_and(|node| node.runs.contains_key(&number));
+            if is_there {
+                batch.harm_node(place.pool.as_str(), Some(&place.node), harm);
+            }
+        });
+    }
+
+    /// How the files of `spec`, which is a task's, fail if they are to.
+    pub(super) fn file_faults(&self, job: &str, task: &str, spec: &Spec) -> FileFaults {
+        let path = task_path(job, task);
+        let known =
+            |codes: &[&'static str], code: &str| codes.iter().copied().find(|known| *known == code);
+        let fetch = || match self.faults.on_event(&path, |effect| {
+            matches!(effect, Effect::ResourceFile { .. })
+        }) {
+            Some(Effect::ResourceFile { code }) => known(RESOURCE_CODES, &code),
+            _ => None,
+        };
+        let upload = || match self
+            .faults
+            .on_event(&path, |effect| matches!(effect, Effect::OutputFile { .. }))
+        {
+            Some(Effect::OutputFile { code }) => known(OUTPUT_CODES, &code),
+            _ => None,
+        };
+        FileFaults {
+            fetch: (!spec.resources.is_empty()).then(fetch).flatten(),
+            upload: (!spec.outputs.is_empty()).then(upload).flatten(),
+        }
+    }
+}
+
+fn node_path(place: &Place) -> String {
+    format!("/pools/{}/nodes/{}", place.pool.as_str(), place.node)
+}
+
+fn task_path(job: &str, task: &str) -> String {
+    format!("/jobs/{job}/tasks/{task}")
+}
+
+fn resize_message(code: &str) -> &'static str {
+    match code {
+        "AccountCoreQuotaReached" => "The account has reached its quota of dedicated cores.",
+        "AccountLowPriorityCoreQuotaReached" | "AccountSpotCoreQuotaReached" => {
+            "The account has reached its quota of spot cores."
+        }
+        "AllocationTimedout" => {
+            "The desired number of nodes could not be allocated before the resize timeout."
+        }
+        "ResizeStopped" => "The resize was stopped by a request.",
+        _ => "The resize could not be completed.",
     }
 }
 

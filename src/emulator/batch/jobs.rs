@@ -31,7 +31,7 @@ impl Batch {
         check_job(&body)?;
         fill_job(&mut body);
         let id = text(&body, "id").unwrap_or_default().to_owned();
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let key = Id::of(&id);
         if let Some(job) = state.jobs.get(&key) {
@@ -174,7 +174,7 @@ impl Batch {
             ));
         }
         job.body.extend(changes);
-        job.stamp.touch(crate::clock::now());
+        job.stamp.touch(self.clock.now());
         let answer = written(StatusCode::OK, &job.stamp, &self.job_url(&job.id));
         self.watch_deadline(&state, &key);
         self.end_if_drained(&mut state, &key);
@@ -227,7 +227,7 @@ impl Batch {
         let job = state.job(id)?;
         check(&order.call, &job.stamp)?;
         job.require_open()?;
-        job.stamp.touch(crate::clock::now());
+        job.stamp.touch(self.clock.now());
         let answer = written(StatusCode::ACCEPTED, &job.stamp, &self.job_url(&job.id));
         if job.state == JobState::Active {
             self.begin_disabling(&mut state, &Id::of(id), Disabling::read(&body));
@@ -240,7 +240,7 @@ impl Batch {
         order: &Order,
         id: &str,
     ) -> Result<Answer, BatchError> {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let job = state.job(id)?;
         check(&order.call, &job.stamp)?;

@@ -78,6 +78,8 @@ pub(super) enum NodeState {
     Running,
     Offline,
     Unusable,
+    /// Not heard of any more.
+    Unknown,
     Preempted,
     LeavingPool,
 }
@@ -95,7 +97,7 @@ impl NodeState {
         ("starting", Some(Self::Starting)),
         ("startTaskFailed", Some(Self::StartTaskFailed)),
         ("leavingPool", Some(Self::LeavingPool)),
-        ("unknown", None),
+        ("unknown", Some(Self::Unknown)),
         ("unusable", Some(Self::Unusable)),
         ("waitingForStartTask", Some(Self::WaitingForStartTask)),
         ("deallocated", None),
@@ -113,6 +115,7 @@ impl NodeState {
             Self::Running => "running",
             Self::Offline => "offline",
             Self::Unusable => "unusable",
+            Self::Unknown => "unknown",
             Self::Preempted => "preempted",
             Self::LeavingPool => "leavingpool",
         }

@@ -92,7 +92,7 @@ impl Batch {
             return Err(BatchError::of("NodeAlreadyInTargetSchedulingState"));
         }
         node.is_scheduling = is_enabled;
-        node.settle(crate::clock::now());
+        node.settle(self.clock.now());
         let place = Place {
             pool: Id::of(pool),
             node: node_id.to_owned(),

@@ -53,7 +53,7 @@ impl Batch {
             .put_default("enableAutoScale", false)
             .put_default("enableInterNodeCommunication", false);
         fill_start_task(&mut body);
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let key = Id::of(&id);
         if let Some(pool) = state.pools.get(&key) {
@@ -161,7 +161,7 @@ impl Batch {
             ));
         }
         pool.body.extend(patch);
-        pool.stamp.touch(crate::clock::now());
+        pool.stamp.touch(self.clock.now());
         Ok(written(
             StatusCode::OK,
             &pool.stamp,
@@ -186,7 +186,7 @@ impl Batch {
                 None => pool.body.remove(name),
             };
         }
-        pool.stamp.touch(crate::clock::now());
+        pool.stamp.touch(self.clock.now());
         Ok(written(
             StatusCode::NO_CONTENT,
             &pool.stamp,
@@ -228,14 +228,14 @@ impl Batch {
         if let Some(timeout) = text(&body, "resizeTimeout") {
             pool.body.put("resizeTimeout", timeout);
         }
-        pool.stamp.touch(crate::clock::now());
+        pool.stamp.touch(self.clock.now());
         let answer = written(StatusCode::ACCEPTED, &pool.stamp, &self.pool_url(&pool.id));
         self.begin_resize(&mut state, &Id::of(id), Deallocation::read(&body));
         Ok(answer)
     }
 
     pub(super) fn stop_resize(&self, order: &Order, id: &str) -> Result<Answer, BatchError> {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let pool = state.pool(id)?;
         check(&order.call, &pool.stamp)?;
@@ -274,7 +274,7 @@ impl Batch {
                 "It must name 1 to 100 nodes.",
             ));
         }
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let pool = state.pool(id)?;
         check(&order.call, &pool.stamp)?;

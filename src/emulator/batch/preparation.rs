@@ -182,7 +182,7 @@ impl Batch {
         place: &Place,
         stop: Cancel,
     ) -> Option<Outcome> {
-        let started = crate::clock::now();
+        let started = self.clock.now();
         let mut retries = 0;
         let mut retried = None;
         loop {
@@ -207,7 +207,7 @@ impl Batch {
             self.show_special(special, job, number, place, &info);
             let outcome = self.agent.run(&spec, stop.clone()).await?;
             info.put("state", "completed")
-                .put_time("endTime", Some(crate::clock::now()))
+                .put_time("endTime", Some(self.clock.now()))
                 .put_some("exitCode", outcome.exit_code);
             show_result(&mut info, &outcome);
             self.show_special(special, job, number, place, &info);
@@ -222,7 +222,7 @@ impl Batch {
                 return Some(outcome);
             }
             retries += 1;
-            retried = Some(crate::clock::now());
+            retried = Some(self.clock.now());
         }
     }
 
@@ -279,7 +279,7 @@ impl Batch {
         number: u64,
         prepared: Prepared,
     ) -> bool {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let Some(found) = state.jobs.get_mut(job) else {
             return false;

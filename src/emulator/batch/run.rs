@@ -35,7 +35,7 @@ impl Batch {
             None
         };
         let mut state = self.lock();
-        let now = crate::clock::now();
+        let now = self.clock.now();
         if let Some(job) = state.jobs.get_mut(job) {
             job.runs = job.runs.saturating_sub(1);
         }
@@ -53,7 +53,13 @@ impl Batch {
     }
 
     /// What the node needs; `None` if the attempt was ended before it began.
-    fn task_spec(&self, job: &Id, task: &Id, number: u64, place: &Place) -> Option<Spec> {
+    fn task_spec(
+        self: &Arc<Self>,
+        job: &Id,
+        task: &Id,
+        number: u64,
+        place: &Place,
+    ) -> Option<Spec> {
         let state = self.lock();
         let job = state.jobs.get(job)?;
         let task = job.tasks.get(task)?;
@@ -69,13 +75,16 @@ impl Batch {
         let is_retried = task
             .retries_max()
             .is_none_or(|most| task.execution.retry_count < most);
-        Some(self.spec(
+        let mut spec = self.spec(
             (pool, node),
             &task.body,
             &task.directory(&job.id),
             Some(owner),
             is_retried,
-        ))
+        );
+        spec.faults = self.file_faults(&job.id, &task.id, &spec);
+        self.harm_by_fault(&job.id, &task.id, number, place);
+        Some(spec)
     }
 
     /// Takes in how the attempt `number` ended, unless the task was ended or queued again meanwhile.
@@ -87,7 +96,7 @@ impl Batch {
         number: u64,
         outcome: Outcome,
     ) {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let Some(job) = state.jobs.get_mut(job_key) else {
             return;
         };
@@ -123,7 +132,7 @@ impl Batch {
         task_key: &Id,
         outcome: Outcome,
     ) {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let Some(job) = state.jobs.get_mut(job_key) else {
             return;
         };

@@ -77,7 +77,7 @@ impl Batch {
     }
 
     fn start_run(self: &Arc<Self>, state: &mut State, job_key: &Id, task_key: &Id, place: Place) {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let number = state.number();
         let (cancel, cancelled) = watch::channel(false);
         let Some(job) = state.jobs.get_mut(job_key) else {

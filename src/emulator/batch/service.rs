@@ -20,6 +20,7 @@ use super::error::{BatchError, MEDIA_TYPE};
 use super::schema::{Dialect, Object};
 use super::state::State;
 use crate::emulator::call::Call;
+use crate::emulator::clock::Clock;
 use crate::emulator::faults::Faults;
 use crate::emulator::log::Log;
 use crate::emulator::node::{Agent, kill_by_root};
@@ -49,6 +50,7 @@ pub(in crate::emulator) struct Batch {
     works: Mutex<JoinSet<()>>,
     is_stopped: AtomicBool,
     pub(super) faults: Arc<Faults>,
+    pub(super) clock: Arc<Clock>,
     log: Log,
 }
 
@@ -69,7 +71,7 @@ impl Batch {
         endpoint: &Endpoint,
         key: Key,
         directory: PathBuf,
-        faults: Arc<Faults>,
+        (faults, clock): (Arc<Faults>, Arc<Clock>),
         log: Log,
     ) -> Result<Arc<Self>, reqwest::Error> {
         Ok(Arc::new(Self {
@@ -77,12 +79,13 @@ impl Batch {
             account: endpoint.account.clone(),
             key,
             directory,
-            agent: Agent::new()?,
+            agent: Agent::new(&clock)?,
             state: Mutex::new(State::default()),
             changed: Notify::new(),
             works: Mutex::new(JoinSet::new()),
             is_stopped: AtomicBool::new(false),
             faults,
+            clock,
             log,
         }))
     }
@@ -120,7 +123,7 @@ impl Batch {
         }
         let mut works = self.lock_works();
         while works.try_join_next().is_some() {}
-        works.spawn(work);
+        works.spawn(self.clock.track(work));
     }
 
     /// Writes a line to the log.
@@ -164,8 +167,8 @@ impl Batch {
             .header("ocp-date")
             .or_else(|| call.header("date"))
             .unwrap_or_default();
-        let off =
-            parse_http_date(date).map(|date| (self.faults.now() - date).whole_seconds().abs());
+        let now = self.clock.dated() + call.skew;
+        let off = parse_http_date(date).map(|date| (now - date).whole_seconds().abs());
         if off.is_none_or(|off| off > CLOCK_WINDOW_SECONDS) {
             return Err(BatchError::unauthenticated(format!(
                 "The Date header in the request is incorrect: '{date}'."

@@ -11,7 +11,9 @@ use super::object::{child, children, int, is, text};
 use super::pool::Pool;
 use super::schema::Object;
 use super::service::Batch;
-use crate::emulator::node::{Condition, Output, Resource, Source, Spec, is_relative_inside};
+use crate::emulator::node::{
+    Condition, FileFaults, Output, Resource, Source, Spec, is_relative_inside,
+};
 
 /// Permission bits of a resource file that names none.
 const FILE_MODE: u32 = 0o770;
@@ -56,6 +58,7 @@ impl Batch {
             directory,
             wall_clock_max: limit(text(constraints, "maxWallClockTime")),
             is_retried,
+            faults: FileFaults::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::condition::check;
 use super::duration::INFINITE;
@@ -37,7 +38,7 @@ impl Batch {
         let body = schema::read("TaskCreate", &order.body, order.dialect)?;
         let mut state = self.lock();
         state.job(job_id)?.require_open()?;
-        let stamp = insert_task(&mut state, job_id, body)?;
+        let stamp = insert_task(&mut state, job_id, body, self.clock.now())?;
         let job = &state.job(job_id)?.id;
         let id = task_id(&order.body);
         let answer = written(StatusCode::CREATED, &stamp, &self.task_url(job, &id));
@@ -87,9 +88,9 @@ impl Batch {
             .unwrap_or_default()
             .to_owned();
         let added = self
-            .item_fault()
+            .item_fault(job, &id)
             .map_or_else(|| read_task(task, order.dialect), Err)
-            .and_then(|body| insert_task(state, job, body));
+            .and_then(|body| insert_task(state, job, body, self.clock.now()));
         match added {
             Ok(stamp) => json!({
                 // A quirk of the real service: not the casing of its own description.
@@ -176,7 +177,7 @@ impl Batch {
             return Err(BatchError::of("TaskCompleted"));
         }
         task.body.put("constraints", constraints);
-        task.stamp.touch(crate::clock::now());
+        task.stamp.touch(self.clock.now());
         Ok(written(
             StatusCode::OK,
             &task.stamp,
@@ -224,7 +225,7 @@ impl Batch {
         job_id: &str,
         id: &str,
     ) -> Result<Answer, BatchError> {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let job = state.job(job_id)?;
         job.require_open()?;
@@ -262,7 +263,7 @@ impl Batch {
         job_id: &str,
         id: &str,
     ) -> Result<Answer, BatchError> {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut state = self.lock();
         let job = state.job(job_id)?;
         job.require_open()?;
@@ -308,8 +309,12 @@ fn read_task(task: Value, dialect: Dialect) -> Result<Object, BatchError> {
 }
 
 /// Adds a task to its job and to what waits there.
-fn insert_task(state: &mut State, job_id: &str, mut body: Object) -> Result<Stamp, BatchError> {
-    let now = crate::clock::now();
+fn insert_task(
+    state: &mut State,
+    job_id: &str,
+    mut body: Object,
+    now: OffsetDateTime,
+) -> Result<Stamp, BatchError> {
     let job = state.job(job_id)?;
     let id = text(&body, "id").unwrap_or_default().to_owned();
     check_task(&body, job)?;

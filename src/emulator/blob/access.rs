@@ -8,11 +8,31 @@ use super::error::BlobError;
 use super::policy::Policy;
 use super::sas::{self, Grant, Scope};
 use crate::emulator::call::Call;
+use crate::emulator::clock::Clock;
 use crate::emulator::signature::{Key, blob_text};
 use crate::emulator::stamp::parse_http_date;
 
 /// How far the date of a request may be from now, in seconds.
 pub(super) const CLOCK_WINDOW_SECONDS: i64 = 15 * 60;
+
+/// The two times of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// With which its date is compared.
+    dated: OffsetDateTime,
+    /// At which its SAS is judged.
+    judging: OffsetDateTime,
+}
+
+impl Times {
+    /// The times at which `call` came.
+    pub(super) fn of(clock: &Clock, call: &Call) -> Self {
+        Self {
+            dated: clock.dated() + call.skew,
+            judging: clock.judging() + call.skew,
+        }
+    }
+}
 
 /// Who sends a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +58,7 @@ impl Caller {
     /// `NoAuthenticationInformation`, `AuthenticationFailed`, or what [`sas::verify`] says.
     pub(super) fn of(
         call: &Call,
-        now: OffsetDateTime,
+        times: Times,
         key: &Key,
         account: &str,
         container: Option<&str>,
@@ -47,7 +67,7 @@ impl Caller {
     ) -> Result<Self, BlobError> {
         let Some(authorization) = call.header("authorization") else {
             if call.query("sig").is_some() {
-                return sas::verify(call, now, key, account, container, blob, policies)
+                return sas::verify(call, times.judging, key, account, container, blob, policies)
                     .map(Self::Guest);
             }
             return Err(BlobError::of("NoAuthenticationInformation"));
@@ -56,7 +76,7 @@ impl Caller {
             let scheme = authorization.split(' ').next().unwrap_or_default();
             return Err(BlobError::missing(format!("authentication by `{scheme}`")));
         };
-        check_date(call, now)?;
+        check_date(call, times.dated)?;
         let (name, signature) = credential.split_once(':').unwrap_or_default();
         let text = blob_text(call, account);
         if name == account && key.verifies(&text, signature) {

@@ -25,7 +25,7 @@ impl Blob {
         if containers.contains_key(name) {
             return Err(BlobError::of("ContainerAlreadyExists"));
         }
-        let made = Container::new(crate::clock::now(), metadata);
+        let made = Container::new(self.clock.now(), metadata);
         let mut answer = status(StatusCode::CREATED);
         set_stamp(&mut answer, &made.stamp);
         containers.insert(name.to_owned(), made);
@@ -73,7 +73,7 @@ impl Blob {
         let found = container(&mut containers, name)?;
         check(call, Some(&found.stamp), Access::Write)?;
         found.metadata = metadata;
-        found.stamp.touch(crate::clock::now());
+        found.stamp.touch(self.clock.now());
         let mut answer = status(StatusCode::OK);
         set_stamp(&mut answer, &found.stamp);
         Ok(answer)
@@ -100,7 +100,7 @@ impl Blob {
         let found = container(&mut containers, name)?;
         check(call, Some(&found.stamp), Access::Write)?;
         found.policies = policies;
-        found.stamp.touch(crate::clock::now());
+        found.stamp.touch(self.clock.now());
         let mut answer = status(StatusCode::OK);
         set_stamp(&mut answer, &found.stamp);
         Ok(answer)

@@ -4,7 +4,7 @@
 
 use hyper::{Method, StatusCode};
 
-use super::access::{Caller, Level};
+use super::access::{Caller, Level, Times};
 use super::condition::{Access, check_blob};
 use super::containers::{read_metadata, set_stamp};
 use super::error::BlobError;
@@ -27,7 +27,7 @@ impl Blob {
         let is_put = call.header("x-ms-blob-type").is_some();
         let from = self.find_source(call, caller, source)?;
         let metadata = read_metadata(call)?;
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut containers = self.store.lock();
         let found = container(&mut containers, container_name)?;
         let old = found.blobs.get(name);
@@ -112,10 +112,9 @@ impl Blob {
         read.query = parse_query(query);
         read.headers.remove("authorization");
         if read.query("sig").is_some() || *caller != Caller::Owner {
-            let now = self.faults.now();
             let reader = Caller::of(
                 &read,
-                now,
+                Times::of(&self.clock, call),
                 &self.key,
                 &self.account,
                 Some(&container_name),

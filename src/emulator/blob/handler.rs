@@ -10,11 +10,11 @@ use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::access::{Caller, Level};
+use super::access::{Caller, Level, Times};
 use super::error::BlobError;
 use super::store::{Store, container};
 use crate::emulator::call::{Call, decode};
-use crate::emulator::faults::Faults;
+use crate::emulator::clock::Clock;
 use crate::emulator::harm::Refuse;
 use crate::emulator::log::Log;
 use crate::emulator::server::{Answer, Cut, Handler, empty, full};
@@ -31,7 +31,7 @@ pub(in crate::emulator) struct Blob {
     pub(super) endpoint: String,
     pub(super) key: Key,
     pub(super) store: Store,
-    pub(super) faults: Arc<Faults>,
+    pub(super) clock: Arc<Clock>,
     log: Log,
 }
 
@@ -48,7 +48,7 @@ impl Blob {
         endpoint: &Endpoint,
         key: Key,
         directory: PathBuf,
-        faults: Arc<Faults>,
+        clock: Arc<Clock>,
         log: Log,
     ) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Blob {
             endpoint: endpoint.endpoint.clone(),
             key,
             store: Store::new(directory),
-            faults,
+            clock,
             log,
         }
     }
@@ -75,7 +75,7 @@ impl Blob {
             .unwrap_or_default();
         let caller = Caller::of(
             call,
-            self.faults.now(),
+            Times::of(&self.clock, call),
             &self.key,
             &self.account,
             target.container.as_deref(),

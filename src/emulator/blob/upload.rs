@@ -214,7 +214,7 @@ impl Blob {
             BlobError,
         >,
     {
-        let now = crate::clock::now();
+        let now = self.clock.now();
         let mut containers = self.store.lock();
         let Container { blobs, staged, .. } = container(&mut containers, container_name)?;
         let old = blobs.get(name);
@@ -308,7 +308,7 @@ impl Blob {
         let entry = container(&mut containers, container_name)?.blob(name)?;
         check_blob(call, Some(entry), Access::Write)?;
         change(entry);
-        entry.stamp.touch(crate::clock::now());
+        entry.stamp.touch(self.clock.now());
         let mut answer = status(StatusCode::OK);
         set_stamp(&mut answer, &entry.stamp);
         Ok(answer)

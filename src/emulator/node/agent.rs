@@ -4,14 +4,17 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::fetch::{Resource, fetch};
+use super::fetch::{Resource, download_failed, fetch};
 use super::process::{Processes, Program};
-use super::upload::{Output, upload};
+use super::upload::{Output, upload, upload_failed};
 use super::words::split_words;
+use crate::emulator::clock::Clock;
 
 /// How long a node waits for a connection to storage, and for each part of an answer.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -23,6 +26,7 @@ const EXIT_CODE_KILLED: i32 = 137;
 pub(in crate::emulator) struct Agent {
     pub(super) client: reqwest::Client,
     processes: Processes,
+    clock: Arc<Clock>,
 }
 
 /// Everything that an attempt needs to know.
@@ -40,6 +44,15 @@ pub(in crate::emulator) struct Spec {
     pub(in crate::emulator) wall_clock_max: Option<Duration>,
     /// Whether a non-zero exit code will be tried again, so that outputs wait.
     pub(in crate::emulator) is_retried: bool,
+    /// How its files fail by a fault.
+    pub(in crate::emulator) faults: FileFaults,
+}
+
+/// Codes with which the files of a task fail on demand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::emulator) struct FileFaults {
+    pub(in crate::emulator) fetch: Option<&'static str>,
+    pub(in crate::emulator) upload: Option<&'static str>,
 }
 
 /// How an attempt ended.
@@ -123,7 +136,7 @@ impl Agent {
     ///
     /// # Errors
     /// If the HTTP client cannot be made.
-    pub(in crate::emulator) fn new() -> Result<Self, reqwest::Error> {
+    pub(in crate::emulator) fn new(clock: &Arc<Clock>) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .connect_timeout(HTTP_TIMEOUT)
             .read_timeout(HTTP_TIMEOUT)
@@ -133,6 +146,7 @@ impl Agent {
         Ok(Self {
             client,
             processes: Processes::default(),
+            clock: Arc::clone(clock),
         })
     }
 
@@ -161,13 +175,44 @@ impl Agent {
         };
         let mut failure = (exit_code != 0).then(Failure::exit);
         if exit_code == 0 || !spec.is_retried {
-            let uploaded = upload(&self.client, spec, exit_code == 0).await;
+            let uploaded = match spec.faults.upload {
+                Some(code) => Err(upload_failed(code)),
+                None => upload(&self.client, spec, exit_code == 0).await,
+            };
             failure = failure.or(uploaded.err());
         }
         Outcome {
             exit_code: Some(exit_code),
             failure,
         }
+    }
+
+    /// What `future` gives, or `None` at `limit`.
+    async fn within<T>(
+        &self,
+        limit: Option<OffsetDateTime>,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
+        match limit {
+            Some(limit) => tokio::select! {
+                biased;
+                given = future => Some(given),
+                () = self.clock.sleep_until(limit) => None,
+            },
+            None => Some(future.await),
+        }
+    }
+
+    async fn fetch_all(&self, spec: &Spec, limit: Option<OffsetDateTime>) -> Result<(), Failure> {
+        if let Some(code) = spec.faults.fetch {
+            return Err(download_failed(code));
+        }
+        for resource in &spec.resources {
+            self.within(limit, fetch(&self.client, resource, spec))
+                .await
+                .unwrap_or_else(|| Err(out_of_time()))?;
+        }
+        Ok(())
     }
 
     /// From making directories to the exit code.
@@ -186,15 +231,11 @@ impl Agent {
                 .with("Message", error.to_string()),
             )
         })?;
-        let limit = spec
-            .wall_clock_max
-            .map(|limit| crate::clock::instant() + limit);
-        for resource in &spec.resources {
-            within(limit, fetch(&self.client, resource, spec))
-                .await
-                .unwrap_or_else(|| Err(out_of_time()))
-                .map_err(before)?;
-        }
+        let limit = spec.wall_clock_max.map(|limit| {
+            let limit = limit.try_into().unwrap_or(time::Duration::MAX);
+            self.clock.now().saturating_add(limit)
+        });
+        self.fetch_all(spec, limit).await.map_err(before)?;
         let words = split_words(&spec.command_line).ok_or_else(|| {
             before(
                 Failure::new(
@@ -229,7 +270,7 @@ impl Agent {
             before(Failure::new(Stage::Before, code, message).with("Message", error.to_string()))
         };
         let mut running = self.processes.spawn(program).await.map_err(launch)?;
-        match within(limit, running.wait()).await {
+        match self.within(limit, running.wait()).await {
             Some(exit_code) => exit_code.map_err(launch),
             None => {
                 running.kill();
@@ -250,17 +291,6 @@ fn out_of_time() -> Failure {
         "Task reached its maximum wall clock time and was ended",
     )
     .server()
-}
-
-/// What `future` gives, or `None` at `limit`.
-async fn within<T>(
-    limit: Option<tokio::time::Instant>,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    match limit {
-        Some(limit) => tokio::time::timeout_at(limit, future).await.ok(),
-        None => Some(future.await),
-    }
 }
 
 /// Returns when `cancel` turns true; never if its sender is gone.

@@ -85,7 +85,8 @@ fn parse(url: &str) -> Result<Url, Failure> {
     })
 }
 
-fn download_failed(code: &'static str) -> Failure {
+/// A failure to fetch, with one of the codes of the service.
+pub(super) fn download_failed(code: &'static str) -> Failure {
     let (message, is_server) = match code {
         "BlobNotFound" => ("The specified Azure Blob(s) was not found.", false),
         "BlobAccessDenied" => (

@@ -199,7 +199,8 @@ fn normalize(path: &Path) -> PathBuf {
     out
 }
 
-fn upload_failed(code: &'static str) -> Failure {
+/// A failure to upload, with one of the codes of the service.
+pub(super) fn upload_failed(code: &'static str) -> Failure {
     let message = match code {
         "FileUploadAccessDenied" => {
             "Access was denied while uploading one of the specified output files."
