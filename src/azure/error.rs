@@ -181,6 +181,15 @@ impl ServiceError {
         self.0.status == Some(409) && self.is_code(code)
     }
 
+    /// Whether the outcome is not known: no answer, one that was cut or cannot be read, a failure of the service, or a
+    /// conflict that does not say with what.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        let unread = matches!(self.0.kind, ErrorKind::NotAnswered | ErrorKind::Unreadable);
+        let status = self.0.status.unwrap_or_default();
+        unread || status >= 500 || (status == 409 && self.0.code.is_none())
+    }
+
     /// Whether the credentials were refused or lack a right (401, 403, or a malformed signature).
     #[must_use]
     pub fn is_auth(&self) -> bool {

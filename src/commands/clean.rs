@@ -6,6 +6,7 @@ use super::clients::Clients;
 use super::failure::from_service;
 use super::gc;
 use super::interrupt::Interrupts;
+use super::scratch::remove_scratch_of_the_killed;
 use super::submit::{CleanUp, Made, from_record, interrupted};
 use crate::cli::CleanArgs;
 use crate::error::Failure;
@@ -27,6 +28,7 @@ pub(crate) async fn clean(
     narrator: &Narrator,
 ) -> Result<Exit, Failure> {
     let run = read_id(&args.run)?;
+    remove_scratch_of_the_killed();
     let (clients, recorded) = find(args, &run, environment, state).await?;
     // Whoever works on the run would lose its record under its hands. A broken record is no reason to keep the rest.
     let lock = recorded
@@ -101,6 +103,8 @@ async fn find(
         .await?
         .iter()
         .all(|item| item.run != *run)
+        // A client that was killed before it had a record leaves the directory for one.
+        && !state.run(run).is_dir()
     {
         let message = format!("run {run} is neither recorded here nor in the account");
         return Err(Failure::message(Exit::NotFound, message).hint("fanout ls lists the runs"));

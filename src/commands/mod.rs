@@ -17,6 +17,7 @@ mod plan;
 mod program;
 mod restore;
 mod resume;
+mod scratch;
 mod status;
 mod submit;
 

@@ -10,9 +10,9 @@ use kernel::render::Format;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::scratch::Scratch;
 use super::submit::{
-    Cuts, Grants, Prepared, describe, job_body, pool_body, prepare, scratch, task_bodies,
-    typical_image,
+    Cuts, Grants, Prepared, describe, job_body, pool_body, prepare, task_bodies, typical_image,
 };
 use crate::azure::sas::SasUrl;
 use crate::cli::SubmitArgs;
@@ -40,7 +40,7 @@ pub(crate) fn plan(args: &SubmitArgs, local: bool) -> Result<Exit, Failure> {
         known_services(&args.services)?
     };
     let loopback = local || services.as_ref().is_some_and(Services::is_loopback);
-    let scratch = scratch()?;
+    let scratch = Scratch::new()?;
     let prepared = prepare(args, loopback, Cuts::Nominal, scratch.path())?;
     let storage = services.map_or_else(
         || STORAGE_UNKNOWN.to_owned(),

@@ -14,9 +14,8 @@ use super::clients::Clients;
 use super::failure::from_service;
 use super::interrupt::Interrupts;
 use super::restore::{Restored, restore};
-use super::submit::{
-    Course, Ledger, Made, Prepared, RECORD_BLOB, check_unchanged, from_record, scratch,
-};
+use super::scratch::{Scratch, remove_scratch_of_the_killed};
+use super::submit::{Course, Ledger, Made, Prepared, RECORD_BLOB, check_unchanged, from_record};
 use crate::cli::ResumeArgs;
 use crate::clock;
 use crate::error::Failure;
@@ -41,6 +40,7 @@ pub(crate) async fn resume(
 ) -> Result<Exit, Failure> {
     let run = RunId::parse(&args.run).map_err(|error| Failure::new(Exit::Usage, error))?;
     let mut interrupts = Interrupts::listen()?;
+    remove_scratch_of_the_killed();
     let services = find_record(args, environment, &run, state).await?;
     let path = state.record(&run);
     let recorded = Recorded::read(&path).map_err(from_record)?;
@@ -92,7 +92,7 @@ pub(crate) async fn resume(
         check_inputs(&recorded, &prepared)?;
     }
     let left = left_until(deadline, &clients).await?;
-    let scratch = scratch()?;
+    let scratch = Scratch::new()?;
     course
         .run(
             scratch.path(),

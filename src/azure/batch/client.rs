@@ -305,9 +305,7 @@ pub(super) fn unreadable(request: &Request, message: String) -> ServiceError {
 
 /// Whether a create whose outcome is `error` may have been done: by an earlier try of it, or by an earlier client.
 pub(super) fn may_exist(error: &ServiceError, exists: &[&str]) -> bool {
-    let unknown =
-        error.kind() == ErrorKind::NotAnswered || error.status().is_some_and(|s| s >= 500);
-    unknown || exists.iter().any(|code| error.is_conflict(code))
+    error.is_unknown() || exists.iter().any(|code| error.is_conflict(code))
 }
 
 /// Whether what was `found` carries everything that was `wanted`; never for a create without metadata, because then
@@ -321,6 +319,12 @@ pub(super) fn done_if_gone(result: Result<Answer>, deleting: &str) -> Result<()>
     match result {
         Ok(_) => Ok(()),
         Err(error) if error.is_not_found() || error.is_conflict(deleting) => Ok(()),
+        // An earlier try may have been done, and what this one conflicts with was cut off.
+        Err(error)
+            if error.attempts() > 1 && error.status() == Some(409) && error.code().is_none() =>
+        {
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }

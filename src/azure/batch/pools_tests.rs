@@ -69,6 +69,24 @@ async fn a_create_that_was_done_by_a_try_without_answer_is_recognised_by_its_met
 }
 
 #[tokio::test]
+async fn a_create_whose_answers_are_all_cut_is_recognised_by_its_metadata() {
+    let cut = |status: u16| {
+        Step::Bytes(format!("HTTP/1.1 {status} X\r\nContent-Length: 100\r\n\r\n").into_bytes())
+    };
+    // The conflict does not say with what; then, each answer to the create is cut.
+    for answers in [
+        vec![cut(201), cut(409), json(200, OURS)],
+        vec![cut(201), cut(201), cut(201), cut(201), json(200, OURS)],
+    ] {
+        let server = Answers::serve(answers).await;
+        assert_eq!(
+            batch(&server).create_pool(&pool("r")).await.unwrap(),
+            Creation::Existed
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_pool_of_another_run_is_a_conflict() {
     let server = Answers::serve(vec![refusal(409, "PoolExists"), json(200, OURS)]).await;
     let error = batch(&server)

@@ -72,9 +72,7 @@ impl Storage {
             return Ok(Creation::New);
         };
         let error = service_error(&operation, client.url(), error);
-        let unknown =
-            error.kind() == ErrorKind::NotAnswered || error.status().is_some_and(|s| s >= 500);
-        if (error.is_conflict("ContainerAlreadyExists") || unknown)
+        if (error.is_conflict("ContainerAlreadyExists") || error.is_unknown())
             && !metadata.is_empty()
             && let Ok(Some(found)) = self.get_container_metadata(name).await
             && metadata

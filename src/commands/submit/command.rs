@@ -17,6 +17,7 @@ use crate::commands::clients::Clients;
 use crate::commands::failure::from_service;
 use crate::commands::interrupt::{CTRL_C, Interrupted, Interrupts};
 use crate::commands::restore::spec_of;
+use crate::commands::scratch::Scratch;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::plan::RunId;
@@ -58,7 +59,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let deadline = clock::instant() + args.ttl;
     let clients = Clients::new(services)?.told_to(narrator)?;
-    let scratch = scratch()?;
+    let scratch = Scratch::new()?;
     let prepared = prepared(args, services, scratch.path(), interrupts).await?;
     prepared.program.check()?;
     tell_plan(&prepared, narrator);
@@ -224,16 +225,6 @@ impl Course<'_> {
             }
         }
     }
-}
-
-/// A directory for the files of a run on this machine; it goes when it is dropped.
-pub(crate) fn scratch() -> Result<tempfile::TempDir, Failure> {
-    tempfile::Builder::new()
-        .prefix("fanout-")
-        .tempdir()
-        .map_err(|error| {
-            Failure::new(Exit::LocalIo, error).context("creating a temporary directory")
-        })
 }
 
 /// Prepares on a thread of its own: stdin may never end, and then only a signal ends the wait.

@@ -27,7 +27,7 @@ pub(crate) use bodies::{
     Grants, METADATA_DEADLINE, METADATA_RUN, job_body, pool_body, task_bodies,
 };
 pub(crate) use clean_up::{CleanUp, Made};
-pub(crate) use command::{Course, interrupted, scratch, submit};
+pub(crate) use command::{Course, interrupted, submit};
 pub(crate) use image::typical_image;
 pub(crate) use ledger::{Ledger, RECORD_BLOB, from_record};
 pub(crate) use merge::read_answer;
