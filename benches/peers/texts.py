@@ -111,9 +111,10 @@ def log(_packages: Packages, _small: bool, _name: str) -> Iterator[bytes]:
         yield "".join(lines).encode()
 
 
-def distinct(_packages: Packages, _small: bool, name: str) -> Iterator[bytes]:
-    """Words of eight letters, each of 10**k of them as likely as any other; `name` ends with k."""
+def distinct(_packages: Packages, small: bool, name: str) -> Iterator[bytes]:
+    """Words of eight letters, each of 10**k of them as likely as any other; `name` ends with k, of which the small set takes up to 4."""
     exponent = int(name.rpartition("-")[2])
+    exponent = min(exponent, 4) if small else exponent
     dice = random.Random(100 + exponent)
     letters = "abcdefghijklmnopqrstuvwxyz"
     pairs = [first + second for first in letters for second in letters]

@@ -4,6 +4,8 @@
 
 pub mod buffer;
 pub mod corpora;
+pub mod crates;
+pub mod mapped;
 pub mod rivals;
 #[cfg(target_arch = "x86_64")]
 pub mod yardstick;
