@@ -4,11 +4,13 @@
  *
  * Effects that a library does by system calls of its own, past the C library, are not seen; those beside them are.
  *
- *   EFFECTS_FILES=TEXT    writes, syncs and renames count where the path holds TEXT
+ *   EFFECTS_FILES=TEXT    writes, syncs and renames count where the path holds TEXT, or one of several with colons between
  *   EFFECTS_KILL_AT=N     dies at the Nth effect
  *   EFFECTS_KILL_HOW=W    `before` it, or after `half` of what it writes
  *   EFFECTS_COUNT=FILE    how many there were, when the program ends by itself
- *   EFFECTS_KEEP=FOLDER   copies go there, one file a stream: PID-KIND-FD-SERIAL; of one write at most KEEP_MAX bytes, the rest is a hole
+ *   EFFECTS_KEEP=FOLDER   copies go there, one file a stream: PROGRAM-KIND-PID-SERIAL. Of what a client sends to a socket; a large blob
+ *                         has holes where its bytes were
+ *   EFFECTS_PROGRAMS=TEXT only programs whose path holds TEXT are looked at
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,10 +28,17 @@
 #include <unistd.h>
 
 #define FDS_MAX 4096
-#define KEEP_MAX (256 << 10)
+/* What is kept of one write, and of one that only goes on with a blob. */
+#define KEEP_MAX (4 << 20)
+#define KEEP_BLOB_MAX 1024
+/* Where in a request its head is looked for. */
+#define HEAD_MAX 2048
 
 enum kind { NOTHING, OUT, ERR, FILE_OF_STATE, SOCKET };
 static const char *const names[] = {"nothing", "stdout", "stderr", "file", "socket"};
+
+/* What a socket carries: nothing known yet, requests, a request with a blob, answers. */
+enum talk { SILENT, REQUEST, BLOB, ANSWER };
 
 static const char *files, *keep, *count_to;
 static long kill_at;
@@ -38,10 +47,20 @@ static atomic_long effects;
 static atomic_int serial;
 /* The stream that a descriptor is, since it was last opened: 0 for not looked at. */
 static atomic_int stream[FDS_MAX];
+static atomic_int talk[FDS_MAX];
 
 static void die(void) {
   syscall(SYS_kill, getpid(), SIGKILL);
   for (;;) pause();
+}
+
+/* Whether `path` holds one of the texts of EFFECTS_FILES, between which stand colons. */
+static int is_of_state(const char *path) {
+  for (const char *text = files, *end; text && *text; text = *end ? end + 1 : end) {
+    end = strchrnul(text, ':');
+    if (end > text && memmem(path, strlen(path), text, (size_t)(end - text))) return 1;
+  }
+  return 0;
 }
 
 static enum kind kind_of(int fd) {
@@ -62,7 +81,7 @@ static enum kind kind_of(int fd) {
   length = readlink(link, path, sizeof path - 1);
   if (length < 0) return NOTHING;
   path[length] = 0;
-  return strstr(path, files) ? FILE_OF_STATE : NOTHING;
+  return is_of_state(path) ? FILE_OF_STATE : NOTHING;
 }
 
 /* Counts an effect; whether the program dies at it after half of what it writes. */
@@ -75,29 +94,52 @@ static int effect(void) {
   return 1;
 }
 
+static int begins(const struct iovec *part, const char *with) {
+  size_t length = strlen(with);
+  return part->iov_len >= length && memcmp(part->iov_base, with, length) == 0;
+}
+
+/* How much of this write to a socket is kept. */
+static ssize_t kept_of(int fd, const struct iovec *part) {
+  static const char *const methods[] = {"GET /", "PUT /", "POST /", "HEAD /", "PATCH /", "DELETE /"};
+  size_t head = part->iov_len < HEAD_MAX ? part->iov_len : HEAD_MAX;
+  if (begins(part, "HTTP/1.")) {
+    atomic_store(&talk[fd], ANSWER);
+    return 0;
+  }
+  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+    if (!begins(part, methods[i])) continue;
+    int blob = memmem(part->iov_base, head, "x-ms-blob-type", 14) || memmem(part->iov_base, head, "comp=block", 10);
+    atomic_store(&talk[fd], blob ? BLOB : REQUEST);
+    return blob ? KEEP_BLOB_MAX * 16 : KEEP_MAX;
+  }
+  switch (atomic_load(&talk[fd])) {
+    case ANSWER: return 0;
+    case BLOB: return KEEP_BLOB_MAX;
+    default: return KEEP_MAX;
+  }
+}
+
 static void copy(int fd, enum kind kind, const struct iovec *parts, int parts_count, ssize_t written) {
   char path[4096];
   int number, file, saved = errno;
+  ssize_t left = written, shown = 0, most = KEEP_MAX;
   if (!keep || written <= 0 || fd >= FDS_MAX) return;
+  if (kind == SOCKET && (most = kept_of(fd, parts)) == 0) return;
   number = atomic_load(&stream[fd]);
-  if (number == 0) {
-    atomic_store(&stream[fd], number = atomic_fetch_add(&serial, 1) + 1);
-  }
-  snprintf(path, sizeof path, "%s/%d-%s-%d-%d", keep, getpid(), names[kind], fd, number);
+  if (number == 0) atomic_store(&stream[fd], number = atomic_fetch_add(&serial, 1) + 1);
+  snprintf(path, sizeof path, "%s/%s-%s-%d-%d", keep, program_invocation_short_name, names[kind], getpid(), number);
   file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file >= 0) {
-    ssize_t left = written, shown = 0;
+    struct stat about;
     for (int i = 0; i < parts_count && left > 0; i++) {
       ssize_t part = (ssize_t)parts[i].iov_len < left ? (ssize_t)parts[i].iov_len : left;
-      ssize_t take = shown + part > KEEP_MAX ? KEEP_MAX - shown : part;
+      ssize_t take = shown + part > most ? most - shown : part;
       if (take > 0) syscall(SYS_write, file, parts[i].iov_base, take);
       shown += take > 0 ? take : 0;
       left -= part;
     }
-    if (shown < written) {
-      struct stat about;
-      if (syscall(SYS_fstat, file, &about) == 0) syscall(SYS_ftruncate, file, about.st_size + written - shown);
-    }
+    if (shown < written && syscall(SYS_fstat, file, &about) == 0) syscall(SYS_ftruncate, file, about.st_size + written - shown);
     syscall(SYS_close, file);
   }
   errno = saved;
@@ -178,19 +220,24 @@ int fdatasync(int fd) {
 
 int rename(const char *from, const char *to) {
   REAL(rename);
-  if (files && strstr(to, files) && effect()) die();
+  if (is_of_state(to) && effect()) die();
   return call(from, to);
 }
 
 /* A descriptor that is closed is another stream when it is opened again. */
 int close(int fd) {
   REAL(close);
-  if (fd >= 0 && fd < FDS_MAX) atomic_store(&stream[fd], 0);
+  if (fd >= 0 && fd < FDS_MAX) {
+    atomic_store(&stream[fd], 0);
+    atomic_store(&talk[fd], SILENT);
+  }
   return call(fd);
 }
 
 __attribute__((constructor)) static void begin(void) {
-  const char *at = getenv("EFFECTS_KILL_AT"), *how = getenv("EFFECTS_KILL_HOW");
+  const char *at = getenv("EFFECTS_KILL_AT"), *how = getenv("EFFECTS_KILL_HOW"), *programs = getenv("EFFECTS_PROGRAMS");
+  char path[4096] = "";
+  if (readlink("/proc/self/exe", path, sizeof path - 1) < 0 || (programs && !strstr(path, programs))) return;
   files = getenv("EFFECTS_FILES");
   keep = getenv("EFFECTS_KEEP");
   count_to = getenv("EFFECTS_COUNT");

@@ -5,12 +5,13 @@ A run ends with the bytes of `fanout count`, or, where a fault may end it, it sa
 never hangs, and leaves nothing.
 """
 
+import json
 import random
-import re
+import subprocess
 import threading
 import urllib.error
 
-from place import Place
+from place import FANOUT, Place
 
 SUBMIT = ["submit", "--shard-size", "6K", "-o", "json"]
 # Exit codes that may end a run under a fault: other, not authorised, tasks failed, pool failed, quota, time.
@@ -24,69 +25,49 @@ BLOB = [
     ("PUT", "restype=container"), ("PUT", "-app/"), ("PUT", "-in/"), ("PUT", "-out/"), ("GET", "comp=list"), ("GET", "-in/"),
     ("GET", "-app/"), ("GET", "/partial"), ("DELETE", "restype=container"), (None, ""),
 ]
-PASSING = [(408, "OperationTimedOut"), (429, "TooManyRequests"), (500, "InternalError"), (502, "BadGateway"), (503, "ServerBusy")]
+# Statuses that pass, and that a client may try once more without harm; and final ones.
+PASSING = {408, 413, 429, 500, 502, 503, 504}
 FINAL = [(400, "InvalidInput"), (403, "AuthorizationFailure"), (404, "ResourceNotFound"), (409, "Conflict"), (412, "ConditionNotMet")]
+# Effects that a run must come through.
+HARMLESS = {"cut", "cutBody", "slow", "item", "lost", "preempt"}
+# What is done beside the service's named faults: refusals, answers that are cut, and what its control endpoint offers.
+OTHERS = ["refused", "answer-cut", "control-preempt", "control-unusable", "clock"]
 
 
-def somewhere(rng, count=3):
+def named_faults():
+    """The service's list of faults, by name: each with what it hits and its JSON."""
+    printed = subprocess.run([FANOUT, "emulate", "--list-faults"], check=True, stdout=subprocess.PIPE).stdout
+    return {named["name"]: named for named in json.loads(printed)}
+
+
+def somewhere(rng, service=None):
     """A place for a fault: a request of a run, after some that pass, a few times."""
-    service, operations = rng.choice([("batch", BATCH), ("blob", BLOB)])
-    method, path = rng.choice(operations)
-    fault = {"service": service, "path": path, "skip": rng.choice([0, 0, 0, 1, 2, 5]), "count": rng.randint(1, count)}
+    service = service or rng.choice(["batch", "blob"])
+    method, path = rng.choice({"batch": BATCH, "blob": BLOB}[service])
+    fault = {"service": service, "path": path, "skip": rng.choice([0, 0, 0, 1, 2, 5]), "count": rng.randint(1, 3)}
     return fault | ({"method": method} if method else {})
 
 
-def status(rng):
+def variant(rng, named):
+    """A named fault at a random place of what it hits."""
+    fault = dict(named["fault"])
+    if named["hits"] == "request" and "path" not in fault:
+        return somewhere(rng, fault.get("service")) | {"effect": fault["effect"]}
+    # One of two nodes may be lost for good: with both no run can end well.
+    count = 1 if named["hits"] in ("node", "task") else rng.randint(1, 2)
+    return fault | {"skip": fault["skip"] + rng.choice([0, 0, 1, 2]), "count": count}
+
+
+def refused(rng):
     fault = somewhere(rng)
-    # That something is not there which is: no service says so, and no client could tell.
+    # That something is not there which is: no service says so of a delete, and no client could tell.
     final = [known for known in FINAL if known[0] != 404 or fault.get("method") != "DELETE"]
-    code, name = rng.choice(PASSING if rng.random() < 0.7 else final)
-    wait = {"retryAfter": rng.choice([0, 1])} if rng.random() < 0.3 else {}
-    return fault | {"effect": {"kind": "status", "status": code, "code": name, "done": rng.random() < 0.4, **wait}}
+    code, name = rng.choice(final)
+    return fault | {"effect": {"kind": "status", "status": code, "code": name, "done": rng.random() < 0.4}}
 
 
-def cut(rng):
-    return somewhere(rng) | {"effect": {"kind": "cut", "done": rng.random() < 0.5}}
-
-
-def cut_body(rng):
+def answer_cut(rng):
     return somewhere(rng) | {"effect": {"kind": "cutBody", "bytes": rng.choice([0, 1, 20, 100, 1000])}}
-
-
-def slow(rng):
-    return somewhere(rng, 6) | {"effect": {"kind": "slow", "milliseconds": rng.choice([50, 300, 1500])}}
-
-
-def item(rng):
-    return {"count": rng.randint(1, 8), "effect": {"kind": "item", "code": rng.choice(["ServerBusy", "InternalError"])}}
-
-
-def resize(rng):
-    code = rng.choice(["AccountCoreQuotaReached", "AllocationFailed", "AllocationTimedout", "UnsupportedVMSize", "Unheard"])
-    return {"count": rng.randint(1, 2), "effect": {"kind": "resize", "code": code}}
-
-
-def start_task(rng):
-    return {"skip": rng.randint(0, 1), "count": rng.randint(1, 6), "effect": {"kind": "startTask", "exitCode": rng.choice([1, 3, 137])}}
-
-
-def unusable(rng):
-    return {"skip": rng.randint(0, 1), "count": rng.randint(1, 3), "effect": {"kind": "unusable"}}
-
-
-# How a fault of each kind that the service offers is made.
-RECIPES = {
-    "status": status,
-    "cut": cut,
-    "cutBody": cut_body,
-    "slow": slow,
-    "item": item,
-    "resize": resize,
-    "startTask": start_task,
-    "unusable": unusable,
-}
-# What the control endpoint does beside faults: nodes that are taken away in the run, and clocks that are wrong.
-ACTIONS = ["preempted node", "unusable node", "clock"]
 
 
 class Trial:
@@ -148,24 +129,28 @@ class Trial:
 
     def must_be_exact(self, kind):
         """Whether a run must come through what was done to it: failures that pass, and a node less."""
-        if kind == "status":
-            return self.faults[0]["effect"]["status"] in dict(PASSING)
         if kind == "clock":
             return abs(self.faults[0]["skewSeconds"]) < 900
-        return kind in ("cut", "cutBody", "slow", "item", "preempted node")
+        if kind.startswith("control-"):
+            return kind == "control-preempt"
+        effect = self.faults[0]["effect"]
+        return effect["kind"] in HARMLESS or effect.get("status") in PASSING
 
-    def kind(self, kind):
-        """A run with one fault of `kind`, or one of the `ACTIONS`."""
+    def kind(self, kind, named):
+        """A run with one fault: a named one, or one of `OTHERS`."""
         place, args, during = Place(self.rng), ["--nodes", "2"], None
         if kind == "clock":
             self.faults = [{"skewSeconds": self.rng.choice([-3600, -600, -60, 60, 600, 3600])}]
             self.service.control("POST", "/clock", self.faults[0])
-        elif kind in ACTIONS:
+        elif kind.startswith("control-"):
             place = self.place_that_waits(place)
-            during = self.lose(1, [{"preempted node": "preempt"}.get(kind, "unusable")])
+            during = self.lose(1, [kind.removeprefix("control-")])
         else:
-            self.faults = [RECIPES[kind](self.rng)]
+            make = {"refused": refused, "answer-cut": answer_cut}.get(kind)
+            self.faults = [make(self.rng) if make else variant(self.rng, named)]
             self.service.control("POST", "/faults", self.faults[0])
+            if named and named["hits"] == "task":
+                place = self.place_that_waits(place)
         ran = self.submit(place, args, during)
         self.judge(place, ran, self.must_be_exact(kind))
 
@@ -219,12 +204,13 @@ class Trial:
         return during
 
 
-def trials(service, tally, kinds, times, seed):
-    """`times` runs of each of `kinds`, one callable a run."""
-    for kind in kinds:
+def trials(service, tally, times, seed):
+    """`times` runs of each named fault and of `OTHERS`, one callable a run."""
+    for kind, named in [*named_faults().items(), *((kind, None) for kind in OTHERS)]:
+        tally.kinds.add(kind)
         for number in range(times):
             name = f"{kind} {number}"
-            yield lambda kind=kind, name=name: Trial(service(), tally, f"{seed} {name}", name).kind(kind)
+            yield lambda kind=kind, named=named, name=name: Trial(service(), tally, f"{seed} {name}", name).kind(kind, named)
 
 
 def storms(service, tally, times, seed):
@@ -232,8 +218,3 @@ def storms(service, tally, times, seed):
     for number in range(times):
         name = f"storm {number}"
         yield lambda name=name: Trial(service(), tally, f"{seed} {name}", name).storm()
-
-
-def kinds_of(page):
-    """The kinds of faults that the page of the service names: each must have its recipe."""
-    return re.findall(r'^\| `\{"kind": "(\w+)"', page, re.MULTILINE)

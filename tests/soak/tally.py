@@ -18,6 +18,7 @@ class Tally:
     trials: int = 0
     refused: int = 0
     nodes_lost: int = 0
+    kinds: set = dataclasses.field(default_factory=set)
     faults: list = dataclasses.field(default_factory=list)
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 

@@ -1,6 +1,6 @@
 //! Runs the program in a directory of its own and looks at what it leaves.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,7 @@ impl Place {
             .args(args)
             .current_dir(self.path())
             .env_clear()
+            .envs(kept())
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.path())
             .env("TMPDIR", self.path().join("tmp"))
@@ -126,6 +127,14 @@ impl Place {
             .map(|entry| entry.unwrap().path().display().to_string());
         files.chain(processes_below(&tmp)).collect()
     }
+}
+
+/// What makes a program keep a copy of all that it puts out, for the judge of secrets.
+fn kept() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| {
+        let name = name.as_encoded_bytes();
+        name == b"LD_PRELOAD" || name.starts_with(b"EFFECTS_")
+    })
 }
 
 /// Processes whose working directory lies below `directory`: what a node started and nobody ended.
