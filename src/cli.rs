@@ -42,7 +42,9 @@ pub enum Command {
     Logs(LogsArgs),
     /// List the runs: those with a record here and those in the account
     Ls(LsArgs),
-    /// Print the answer of a finished run again
+    /// Follow a run until its tasks have ended; changes nothing
+    Watch(WatchArgs),
+    /// Print the answer of a run whose tasks have ended, as often as wanted; changes nothing
     Fetch(FetchArgs),
     /// Stop a run and remove what it left in the account; its record stays
     Cancel(CleanArgs),
@@ -67,7 +69,7 @@ pub struct SubmitArgs {
     /// Run on an embedded Batch and Blob service on this machine, with NODES nodes: no account, no network
     #[cfg(feature = "emulator")]
     #[arg(long, value_name = "NODES", num_args = 0..=1, require_equals = true, default_missing_value = "0",
-        conflicts_with_all = ["batch_endpoint", "batch_account", "storage_endpoint", "storage_account"])]
+        conflicts_with_all = ["batch_endpoint", "batch_account", "storage_endpoint", "storage_account", "detach"])]
     pub local: Option<u32>,
     /// Where the run takes place.
     #[command(flatten)]
@@ -93,6 +95,15 @@ pub struct SubmitArgs {
     /// Stop at the first failed task
     #[arg(long)]
     pub fail_fast: bool,
+    /// Stop when more than N nodes cannot run a task [default: when none can]
+    #[arg(long, value_name = "N")]
+    pub max_bad_nodes: Option<u32>,
+    /// Wait so long for the account's quota of active jobs to have room [default: not at all]
+    #[arg(long, value_name = "DURATION", value_parser = read_duration)]
+    pub wait_quota: Option<Duration>,
+    /// End when the tasks are added, and print the run's id: `watch` follows the run, `resume` brings its answer
+    #[arg(long)]
+    pub detach: bool,
     /// What to leave in the account after the run: any of pool, job, blobs
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub keep: Vec<Keep>,
@@ -135,6 +146,12 @@ pub struct ResumeArgs {
     /// The run's id, as `submit` told it
     #[arg(value_name = "RUN")]
     pub run: String,
+    /// Give the run so long from now, also when its time is over [default: what is left of its time]
+    #[arg(long, value_name = "DURATION", value_parser = read_duration)]
+    pub ttl: Option<Duration>,
+    /// Print an answer although some tasks failed (exit 5 all the same)
+    #[arg(long)]
+    pub allow_partial: bool,
     /// Format of the answer [default: table on a terminal, tsv off it]
     #[arg(short = 'o', long, value_name = "FORMAT", value_enum)]
     pub format: Option<Format>,
@@ -241,9 +258,32 @@ pub struct FetchArgs {
     /// How many words; 0 for all [default: as the run was asked]
     #[arg(short = 'n', long, value_name = "N")]
     pub top: Option<u64>,
+    /// Print an answer although some tasks failed (exit 5 all the same)
+    #[arg(long)]
+    pub allow_partial: bool,
     /// Format of the answer [default: table on a terminal, tsv off it]
     #[arg(short = 'o', long, value_name = "FORMAT", value_enum)]
     pub format: Option<Format>,
+    /// Where the run takes place [default: where its record says]; needed only while the answer is not on this machine.
+    #[command(flatten)]
+    pub services: ServiceArgs,
+    /// How and how much is told.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+/// Flags of `watch`.
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    /// The run's id, as `submit` told it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Where the run takes place [default: where its record says].
+    #[command(flatten)]
+    pub services: ServiceArgs,
+    /// How and how much is told.
+    #[command(flatten)]
+    pub talk: TalkArgs,
 }
 
 /// Flags of `clean` and `cancel`.

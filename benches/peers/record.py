@@ -58,11 +58,6 @@ def table(measured: dict[str, Measured]) -> list[str]:
     return lines
 
 
-def verdict_of(row: Row, own: Measured) -> str:
-    """What the row reaches."""
-    return row.verdict(row.value(own.found, own.words, own.distinct))
-
-
 def line_of(row: Row, own: Measured) -> str:
     """A row of the table."""
     value = row.value(own.found, own.words, own.distinct)

@@ -6,8 +6,7 @@ use super::clients::Clients;
 use super::failure::from_service;
 use super::gc;
 use super::interrupt::Interrupts;
-use super::scratch::remove_scratch_of_the_killed;
-use super::submit::{CleanUp, Made, from_record, interrupted};
+use super::submit::{CleanUp, FoundClaim, Made, from_record, interrupted};
 use crate::cli::CleanArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -20,7 +19,7 @@ use crate::settings::Environment;
 ///
 /// # Errors
 /// Exit 2 when it is no run id, 3 when nothing is known of it, 1 when something could not be removed (each was told) or
-/// another process works on the run.
+/// another process works on the run, here or elsewhere.
 pub(crate) async fn clean(
     args: &CleanArgs,
     environment: Environment<'_>,
@@ -28,13 +27,15 @@ pub(crate) async fn clean(
     narrator: &Narrator,
 ) -> Result<Exit, Failure> {
     let run = read_id(&args.run)?;
-    remove_scratch_of_the_killed();
     let (clients, recorded) = find(args, &run, environment, state).await?;
     // Whoever works on the run would lose its record under its hands. A broken record is no reason to keep the rest.
     let lock = recorded
         .map(|recorded| Journal::resume(&state.record(&run), &recorded))
         .transpose();
     let lock = lock.map_err(from_record)?;
+    if let Some(claim) = claim_of_another(&run, &clients, state).await? {
+        return Err(claim.failure(&run));
+    }
     remove(&run, &clients, narrator).await?;
     state.remove(&run).map_err(|error| {
         Failure::new(Exit::LocalIo, error)
@@ -58,19 +59,12 @@ pub(crate) async fn cancel(
     let run = read_id(&args.run)?;
     let (clients, recorded) = find(args, &run, environment, state).await?;
     let journal = match recorded.map(|recorded| Journal::resume(&state.record(&run), &recorded)) {
-        Some(Err(RecordError::Busy { .. })) => {
-            clients
-                .batch
-                .delete_job(run.as_str())
-                .await
-                .map_err(from_service)?;
-            narrator.warn(format_args!(
-                "the job of run {run} is deleted; the process that works on the run cleans up"
-            ));
-            return Ok(Exit::Done);
-        }
+        Some(Err(RecordError::Busy { .. })) => return end_job(&run, &clients, narrator).await,
         journal => journal.transpose().map_err(from_record)?,
     };
+    if claim_of_another(&run, &clients, state).await?.is_some() {
+        return end_job(&run, &clients, narrator).await;
+    }
     remove(&run, &clients, narrator).await?;
     let done = Event::Done {
         step: Step::CleanUp,
@@ -78,6 +72,29 @@ pub(crate) async fn cancel(
     journal
         .map_or(Ok(()), |journal| journal.append(&done))
         .map_err(from_record)?;
+    Ok(Exit::Done)
+}
+
+/// The claim on `run` of a client on another machine that is there.
+async fn claim_of_another(
+    run: &RunId,
+    clients: &Clients,
+    state: &StateDirectory,
+) -> Result<Option<FoundClaim>, Failure> {
+    let found = FoundClaim::read(&clients.storage, run).await?;
+    Ok(found.filter(|found| found.is_anothers(&state.clients(run))))
+}
+
+/// Ends a run that another process works on: it finds the job gone, and cleans up.
+async fn end_job(run: &RunId, clients: &Clients, narrator: &Narrator) -> Result<Exit, Failure> {
+    clients
+        .batch
+        .delete_job(run.as_str())
+        .await
+        .map_err(from_service)?;
+    narrator.warn(format_args!(
+        "the job of run {run} is deleted; the process that works on the run cleans up"
+    ));
     Ok(Exit::Done)
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use kernel::exit::Exit as KernelExit;
 
-use super::{answer, clean, gc, logs, ls, plan, resume, status, submit};
+use super::{answer, clean, gc, logs, ls, plan, resume, scratch, status, submit, watch};
 use crate::cli::{Cli, Command, SubmitArgs, TalkArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -17,6 +17,9 @@ use crate::settings::{ServiceArgs, Services, SettingsError, process_environment,
 /// # Errors
 /// What the process is to print and to exit with.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    if !matches!(cli.command, Command::Count(_)) {
+        scratch::remove_scratch_of_the_killed();
+    }
     match cli.command {
         Command::Count(args) => {
             let exit: KernelExit = kernel::cli::run(&args);
@@ -48,24 +51,30 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             };
             block_on(ls::ls(&args, services.as_ref(), &state()?))?
         }
-        Command::Fetch(args) => answer::fetch(&args, &state()?),
+        Command::Watch(args) => block_on(watch::watch(
+            &args,
+            &process_environment,
+            &state()?,
+            &narrator(&args.talk),
+        ))?,
+        Command::Fetch(args) => block_on(answer::fetch(
+            &args,
+            &process_environment,
+            &state()?,
+            &narrator(&args.talk),
+        ))?,
         Command::Cancel(args) => {
-            let narrator = narrator(&args.talk);
+            let (state, narrator) = (state()?, narrator(&args.talk));
             block_on(clean::cancel(
                 &args,
                 &process_environment,
-                &state()?,
+                &state,
                 &narrator,
             ))?
         }
         Command::Clean(args) => {
-            let narrator = narrator(&args.talk);
-            block_on(clean::clean(
-                &args,
-                &process_environment,
-                &state()?,
-                &narrator,
-            ))?
+            let (state, narrator) = (state()?, narrator(&args.talk));
+            block_on(clean::clean(&args, &process_environment, &state, &narrator))?
         }
         Command::Gc(args) => {
             let (services, narrator) = (resolve(&args.services)?, narrator(&args.talk));

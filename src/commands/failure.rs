@@ -21,10 +21,19 @@ pub(crate) fn from_service(error: ServiceError) -> Failure {
             Some("the account does not allow keys; allow shared key access for it"),
         ),
         (Some(401 | 403), _) => (Exit::NotAuthorised, None),
-        (_, "PoolQuotaReached" | "ActiveJobAndScheduleQuotaReached") => (
+        (_, "ActiveJobAndScheduleQuotaReached") => (
             Exit::QuotaReached,
-            Some("delete pools or jobs that are not needed, or ask for a higher quota"),
+            Some(
+                "finished jobs count until they are deleted: fanout gc shows what runs left, and --wait-quota waits for room",
+            ),
         ),
+        (_, "PoolQuotaReached") => (
+            Exit::QuotaReached,
+            Some(
+                "pools without nodes count too: fanout gc shows what runs left; delete what is not needed, or ask for a higher quota",
+            ),
+        ),
+        _ if error.is_quota() => (Exit::QuotaReached, Some("ask for a higher quota")),
         (Some(404), _) => (Exit::NotFound, None),
         _ => match error.kind() {
             ErrorKind::NotAnswered => (Exit::TimedOut, None),

@@ -46,15 +46,11 @@ pub(crate) async fn ls(
             continue;
         }
         let known = match Recorded::read(&path) {
-            Ok(recorded) => {
-                let state = state_of(&recorded);
-                let Recorded { spec, .. } = recorded;
-                Known {
-                    state,
-                    created: spec.created,
-                    deadline: spec.deadline,
-                }
-            }
+            Ok(recorded) => Known {
+                state: state_of(&recorded),
+                deadline: recorded.deadline().to_owned(),
+                created: recorded.spec.created,
+            },
             // Cut at its first line by a crash: the run may be there all the same.
             Err(error) => {
                 drop(writeln!(

@@ -1,10 +1,12 @@
 //! One module a command: the only place that joins plan, azure, kernel and output.
 //!
-//! `dispatch` picks the command; `clients`, `failure`, `interrupt` and `program` are what several of them need.
+//! `dispatch` picks the command; `clients`, `copy`, `failure`, `interrupt`, `program`, `restore` and `scratch` are
+//! what several of them need.
 
 mod answer;
 mod clean;
 mod clients;
+mod copy;
 mod dispatch;
 #[cfg(feature = "emulator")]
 mod emulate;
@@ -20,6 +22,7 @@ mod resume;
 mod scratch;
 mod status;
 mod submit;
+mod watch;
 
 pub use dispatch::run;
 #[cfg(feature = "emulator")]

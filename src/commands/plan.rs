@@ -12,7 +12,8 @@ use time::OffsetDateTime;
 
 use super::scratch::Scratch;
 use super::submit::{
-    Cuts, Grants, Prepared, describe, job_body, pool_body, prepare, task_bodies, typical_image,
+    Cuts, Grants, INTERVAL, Prepared, SETTLING, describe, job_body, pool_body, prepare,
+    task_bodies, typical_image,
 };
 use crate::azure::sas::SasUrl;
 use crate::cli::SubmitArgs;
@@ -107,6 +108,7 @@ impl Shown<'_> {
             plan,
             &self.args.vm_size,
             &typical_image(),
+            self.ends - self.args.ttl + SETTLING,
             self.ends,
             &self.grants,
         );
@@ -199,7 +201,8 @@ impl Shown<'_> {
         let (plan, prepared) = (&self.prepared.plan, self.prepared);
         let program = &prepared.program;
         let image = typical_image().node_agent_sku_id;
-        let hours_max = plan.ttl.as_secs_f64() / 3600.0 * f64::from(plan.nodes);
+        // The service looks at the deadline every so often.
+        let hours_max = (plan.ttl + INTERVAL).as_secs_f64() / 3600.0 * f64::from(plan.nodes);
         let mut row = |name: &str, text: String| writeln!(out, "{name:<11} {text}");
         row(
             "run",
@@ -249,15 +252,13 @@ impl Shown<'_> {
         row(
             "time",
             format!(
-                "at most {}; then this client ends the run and removes it",
+                "at most {}; then the service takes the nodes away, whatever became of this client",
                 seconds(plan.ttl)
             ),
         )?;
         row(
             "cost",
-            format!(
-                "at most {hours_max:.1} node hours while this client runs; the price of one is not known here"
-            ),
+            format!("at most {hours_max:.1} node hours; the price of one is not known here"),
         )?;
         for failure in &prepared.left_out {
             row("left out", describe(failure))?;

@@ -15,7 +15,7 @@ use crate::cli::{Keep, SubmitArgs};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::plan::{RunId, RunSettings, plan_run};
-use crate::record::{ByteText, FileSpec, RunSpec, ServiceSpec};
+use crate::record::{ByteText, FileSpec, Recorded, RunSpec, ServiceSpec};
 use crate::settings::{Account, Services};
 
 /// What is recorded of a run that `args` asked for.
@@ -69,6 +69,7 @@ pub(crate) fn spec_of(
         retries: plan.retries,
         ttl_s: plan.ttl.as_secs(),
         fail_fast: args.fail_fast,
+        max_bad_nodes: args.max_bad_nodes,
         shard_bytes: prepared.shard_bytes,
         files: prepared.files.iter().map(file).collect(),
         shards: RunSpec::pieces(&plan.shards),
@@ -91,11 +92,12 @@ pub(crate) struct Restored {
     pub(crate) deadline: OffsetDateTime,
 }
 
-/// The run that `spec` describes.
+/// The run that `recorded` describes.
 ///
 /// # Errors
 /// Exit 1 for a record whose parts do not fit each other.
-pub(crate) fn restore(spec: &RunSpec) -> Result<Restored, Failure> {
+pub(crate) fn restore(recorded: &Recorded) -> Result<Restored, Failure> {
+    let spec = &recorded.spec;
     let broken = |what: &str| {
         Failure::message(
             Exit::Other,
@@ -107,7 +109,7 @@ pub(crate) fn restore(spec: &RunSpec) -> Result<Restored, Failure> {
         .words
         .parse::<WordMode>()
         .map_err(|_error| broken("its word mode is unknown"))?;
-    let deadline = OffsetDateTime::parse(&spec.deadline, &Rfc3339)
+    let deadline = OffsetDateTime::parse(recorded.deadline(), &Rfc3339)
         .map_err(|_error| broken("its deadline is no time"))?;
     let shards = spec
         .to_shards()
@@ -182,6 +184,9 @@ fn args_of(spec: &RunSpec, words: WordMode, ttl: Duration) -> SubmitArgs {
         ttl,
         retries: spec.retries,
         fail_fast: spec.fail_fast,
+        max_bad_nodes: spec.max_bad_nodes,
+        wait_quota: None,
+        detach: false,
         keep: spec
             .keep
             .iter()

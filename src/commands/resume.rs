@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use kernel::cli::print;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::answer::answers_of;
 use super::clients::Clients;
+use super::copy::{Known, find, read_copy};
 use super::failure::from_service;
 use super::interrupt::Interrupts;
 use super::restore::{Restored, restore};
-use super::scratch::{Scratch, remove_scratch_of_the_killed};
-use super::submit::{Course, Ledger, Made, Prepared, RECORD_BLOB, check_unchanged, from_record};
+use super::scratch::Scratch;
+use super::submit::{Course, Ledger, Made, Prepared, check_unchanged, from_record};
 use crate::cli::ResumeArgs;
 use crate::clock;
 use crate::error::Failure;
@@ -23,15 +25,13 @@ use crate::exit::Exit;
 use crate::plan::RunId;
 use crate::progress::Narrator;
 use crate::record::{Event, Journal, Recorded, StateDirectory, Step};
-use crate::settings::{Environment, Services};
-
-/// The largest record that is fetched from another machine's run: a million shards have a tenth of it.
-const RECORD_BYTES_MAX: usize = 1 << 30;
+use crate::settings::Environment;
 
 /// Resumes the run of `args`.
 ///
 /// # Errors
-/// Exit 3 when there is no record here or in the account, 9 when inputs that are not staged yet are gone; else as `submit`.
+/// Exit 3 when there is no record here or in the account, 9 when inputs that are not staged yet are gone, 1 when another
+/// client works on the run; else as `submit`.
 pub(crate) async fn resume(
     args: &ResumeArgs,
     environment: Environment<'_>,
@@ -40,17 +40,14 @@ pub(crate) async fn resume(
 ) -> Result<Exit, Failure> {
     let run = RunId::parse(&args.run).map_err(|error| Failure::new(Exit::Usage, error))?;
     let mut interrupts = Interrupts::listen()?;
-    remove_scratch_of_the_killed();
-    let services = find_record(args, environment, &run, state).await?;
+    let Known {
+        services,
+        recorded,
+        copy,
+    } = find(&args.services, environment, &run, state).await?;
     let path = state.record(&run);
-    let recorded = Recorded::read(&path).map_err(from_record)?;
-    if recorded.spec.run != run.as_str() {
-        let message = format!(
-            "the record in `{}` is of run {}",
-            path.display(),
-            recorded.spec.run
-        );
-        return Err(Failure::message(Exit::Other, message));
+    if let Some(copy) = copy {
+        keep_copy(&path, &copy)?;
     }
     let journal = Journal::resume(&path, &recorded).map_err(from_record)?;
     refuse_what_is_over(&recorded)?;
@@ -58,8 +55,9 @@ pub(crate) async fn resume(
         args: mut submitted,
         prepared,
         deadline,
-    } = restore(&recorded.spec)?;
+    } = restore(&recorded)?;
     submitted.answer.format = args.format;
+    submitted.answer.allow_partial |= args.allow_partial;
     let clients = Clients::new(&services)?.told_to(narrator)?;
     let ledger = Ledger::new(state.clone(), journal, Some(recorded.clone()));
     let course = Course {
@@ -72,9 +70,7 @@ pub(crate) async fn resume(
     };
     if let Some(complete) = recorded.merged() {
         print_merged(&course, &recorded, state)?;
-        course
-            .clean_up(&Made::everything(), &Ok(Exit::Done), &mut interrupts)
-            .await;
+        clean_up(&course, &mut interrupts).await;
         return Ok(if complete {
             Exit::Done
         } else {
@@ -82,15 +78,14 @@ pub(crate) async fn resume(
         });
     }
     if recorded.is_begun(Step::CleanUp) && recorded.spec.keep.is_empty() {
-        course
-            .clean_up(&Made::everything(), &Ok(Exit::Done), &mut interrupts)
-            .await;
+        clean_up(&course, &mut interrupts).await;
         let message = format!("run {run} had failed before; what it left is removed");
         return Err(Failure::message(Exit::Other, message));
     }
     if !recorded.is_done(Step::Stage) {
         check_inputs(&recorded, &prepared)?;
     }
+    let deadline = deadline_of(args, deadline, &clients, &ledger).await?;
     let left = left_until(deadline, &clients).await?;
     let scratch = Scratch::new()?;
     course
@@ -101,6 +96,36 @@ pub(crate) async fn resume(
             &mut interrupts,
         )
         .await
+}
+
+async fn clean_up(course: &Course<'_>, interrupts: &mut Interrupts) {
+    course
+        .clean_up(&Made::everything(), None, &Ok(Exit::Done), interrupts)
+        .await;
+}
+
+/// When the run's time is over: as asked for now, or else as this or another machine gave it.
+async fn deadline_of(
+    args: &ResumeArgs,
+    recorded: OffsetDateTime,
+    clients: &Clients,
+    ledger: &Ledger,
+) -> Result<OffsetDateTime, Failure> {
+    let deadline = if let Some(ttl) = args.ttl {
+        let now = clients.storage.get_server_time().await;
+        now.map_err(from_service)? + ttl
+    } else {
+        let run = RunId::parse(&args.run).map_err(|error| Failure::new(Exit::Usage, error))?;
+        let copy = read_copy(clients, &run).await?;
+        let copied =
+            copy.and_then(|(copy, _)| OffsetDateTime::parse(copy.deadline(), &Rfc3339).ok());
+        copied.unwrap_or(recorded).max(recorded)
+    };
+    if deadline != recorded {
+        let deadline = deadline.format(&Rfc3339).unwrap_or_default();
+        ledger.note(&Event::Extended { deadline })?;
+    }
+    Ok(deadline)
 }
 
 /// Prints the answer that an earlier process merged.
@@ -116,27 +141,6 @@ fn print_merged(
         course.ledger.note(&Event::Answered)?;
     }
     Ok(())
-}
-
-/// Where the run takes place. Its record is here when this returns: it was, or its copy in the account was fetched.
-async fn find_record(
-    args: &ResumeArgs,
-    environment: Environment<'_>,
-    run: &RunId,
-    state: &StateDirectory,
-) -> Result<Services, Failure> {
-    let usage = |error| Failure::new(Exit::Usage, error);
-    let path = state.record(run);
-    if path.is_file() {
-        let recorded = Recorded::read(&path).map_err(from_record)?;
-        return args
-            .services
-            .resolve_for(&recorded.spec, environment)
-            .map_err(usage);
-    }
-    let services = args.services.resolve(environment).map_err(usage)?;
-    fetch_record(&Clients::new(&services)?, run, state).await?;
-    Ok(services)
 }
 
 /// Nothing is left to do for a run that was cleaned up, unless its answer is still unprinted.
@@ -180,36 +184,17 @@ async fn left_until(deadline: OffsetDateTime, clients: &Clients) -> Result<Durat
     Ok(Duration::try_from(deadline - now).unwrap_or(Duration::ZERO))
 }
 
-/// Brings the copy of a record that another machine wrote.
-async fn fetch_record(
-    clients: &Clients,
-    run: &RunId,
-    state: &StateDirectory,
-) -> Result<(), Failure> {
-    let container = run.app_container();
-    let found = clients
-        .storage
-        .get_blob(&container, RECORD_BLOB, RECORD_BYTES_MAX)
-        .await
-        .map_err(from_service)?;
-    let Some(bytes) = found else {
-        return Err(Failure::message(
-            Exit::NotFound,
-            format_args!("no record of run {run} here or in the account"),
-        )
-        .hint("fanout ls lists the runs"));
-    };
-    let path = state.record(run);
-    Recorded::parse(&path, &bytes).map_err(from_record)?;
-    let write = |path: &Path| {
+/// Keeps the copy of a record that another machine wrote as this machine's.
+fn keep_copy(path: &Path, copy: &[u8]) -> Result<(), Failure> {
+    let write = || {
         let directory = path.parent().unwrap_or(path);
         std::fs::create_dir_all(directory)?;
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(&bytes)?;
+        file.write_all(copy)?;
         file.as_file().sync_all()?;
         file.persist(path).map(drop).map_err(|error| error.error)
     };
-    write(&path).map_err(|error| {
+    write().map_err(|error| {
         Failure::new(Exit::LocalIo, error).context(format!("writing `{}`", path.display()))
     })
 }

@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::clients::Clients;
+use super::copy::{read_copy, read_here};
 use super::failure::from_service;
-use super::submit::from_record;
 use crate::azure::batch::ListQuery;
 use crate::cli::{ListFormat, StatusArgs};
 use crate::error::Failure;
@@ -28,22 +28,22 @@ pub(crate) async fn status(
     state: &StateDirectory,
 ) -> Result<Exit, Failure> {
     let run = RunId::parse(&args.run).map_err(|error| Failure::new(Exit::Usage, error))?;
-    let path = state.record(&run);
-    let recorded = if path.is_file() {
-        Some(Recorded::read(&path).map_err(from_record)?)
-    } else {
-        None
-    };
-    let services = match &recorded {
+    let here = read_here(&run, state)?;
+    let services = match &here {
         Some(recorded) => args.services.resolve_for(&recorded.spec, environment),
         None => args.services.resolve(environment),
     };
-    let live = match services {
+    let (recorded, live) = match services {
         // A record alone tells something; without one there must be an account to ask.
-        Err(SettingsError::Missing { .. }) if recorded.is_some() => None,
+        Err(SettingsError::Missing { .. }) if here.is_some() => (here, None),
         services => {
             let services = services.map_err(|error| Failure::new(Exit::Usage, error))?;
-            ask(&Clients::new(&services)?, &run).await?
+            let clients = Clients::new(&services)?;
+            let recorded = match here {
+                Some(here) => Some(here),
+                None => read_copy(&clients, &run).await?.map(|(copy, _)| copy),
+            };
+            (recorded, ask(&clients, &run).await?)
         }
     };
     if recorded.is_none() && live.is_none() {
@@ -62,7 +62,7 @@ pub(crate) async fn status(
         "run": run.as_str(),
         "state": state,
         "done": recorded.as_ref().map(done_of),
-        "deadline": recorded.as_ref().map(|recorded| recorded.spec.deadline.clone()),
+        "deadline": recorded.as_ref().map(|recorded| recorded.deadline().to_owned()),
         "shards": recorded.as_ref().map(|recorded| recorded.spec.shards.len()),
         "tasks": live.as_ref().map(|live| live["tasks"].clone()),
         "nodes": live.as_ref().map(|live| live["nodes"].clone()),

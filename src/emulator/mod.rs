@@ -32,6 +32,8 @@ mod work;
 pub use catalogue::{Named, catalogue};
 pub use effect::{Effect, OUTPUT_CODES, RESIZE_CODES, RESOURCE_CODES, Victim};
 pub use faults::{Fault, FaultError, Target};
+#[cfg(test)]
+pub(crate) use formula::try_formula;
 pub use log::Log;
 pub use root::RootError;
 pub use service::{Control, Endpoint, Options, Ready, Service, StartError};

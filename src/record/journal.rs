@@ -51,6 +51,11 @@ pub enum Event {
         /// The step.
         step: Step,
     },
+    /// The run has another deadline from now on.
+    Extended {
+        /// When its time is over, RFC 3339.
+        deadline: String,
+    },
     /// The merged partial is on disk.
     Merged {
         /// Whether nothing is missing in it.
@@ -318,6 +323,16 @@ impl Recorded {
         self.events.contains(&Event::Begun { step })
     }
 
+    /// When the run's time is over, RFC 3339: as it was planned, or as it was last extended.
+    #[must_use]
+    pub fn deadline(&self) -> &str {
+        let extended = self.events.iter().rev().find_map(|event| match event {
+            Event::Extended { deadline } => Some(deadline.as_str()),
+            _ => None,
+        });
+        extended.unwrap_or(&self.spec.deadline)
+    }
+
     /// Once the merged partial is on disk: whether nothing is missing in it.
     #[must_use]
     pub fn merged(&self) -> Option<bool> {
@@ -368,6 +383,7 @@ mod tests {
             retries: 2,
             ttl_s: 7200,
             fail_fast: false,
+            max_bad_nodes: None,
             shard_bytes: 100,
             files: vec![FileSpec {
                 path: ByteText::new(b"a\xFFb"),

@@ -128,6 +128,9 @@ pub struct RunSpec {
     pub ttl_s: u64,
     /// Whether the first failed task ends the run.
     pub fail_fast: bool,
+    /// More nodes than this that cannot run a task end the run; only when none can, if absent.
+    #[serde(default)]
+    pub max_bad_nodes: Option<u32>,
     /// Bytes above which a file was cut.
     pub shard_bytes: u64,
     /// The input files.

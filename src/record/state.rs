@@ -36,6 +36,12 @@ impl StateDirectory {
         self.run(run).join("record.ndjson")
     }
 
+    /// The clients that this machine was for `run`, one a line.
+    #[must_use]
+    pub fn clients(&self, run: &RunId) -> PathBuf {
+        self.run(run).join("clients")
+    }
+
     /// The merged partial of `run`: of the whole, or of the file that the plan numbers `file_index`.
     #[must_use]
     pub fn merged(&self, run: &RunId, file_index: Option<usize>) -> PathBuf {

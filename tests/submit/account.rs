@@ -43,7 +43,39 @@ impl Emulated {
         }
     }
 
-    fn text(&self, service: &str, field: &str) -> String {
+    /// Asks something of the service itself: a fault, another clock, harm to a node.
+    pub(crate) fn control(&self, path: &str, body: serde_json::Value) -> serde_json::Value {
+        self.ask_control(reqwest::Method::POST, path, body.to_string())
+    }
+
+    /// Waits until Batch was sent `count` requests such as these from now on.
+    pub(crate) fn wait_for_requests(&self, method: &str, path: &str, count: usize) {
+        let fault = serde_json::json!({
+            "service": "batch", "method": method, "path": path, "count": count,
+            "effect": {"kind": "slow", "milliseconds": 0}
+        });
+        self.control("/faults", fault);
+        crate::harness::wait_for(path, || {
+            let faults = self.ask_control(reqwest::Method::GET, "/faults", String::new());
+            let mut faults = faults["faults"].as_array().unwrap().iter();
+            faults.all(|fault| fault["path"] != path || fault["count"] == 0)
+        });
+    }
+
+    fn ask_control(&self, method: reqwest::Method, path: &str, body: String) -> serde_json::Value {
+        let url = format!("{}{path}", self.text("control", "url"));
+        let sent = reqwest::Client::new()
+            .request(method, url)
+            .bearer_auth(self.text("control", "token"))
+            .body(body);
+        block_on(async {
+            let answer = sent.send().await.unwrap();
+            assert!(answer.status().is_success(), "{}", answer.status());
+            serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        })
+    }
+
+    pub(crate) fn text(&self, service: &str, field: &str) -> String {
         self.ready[service][field].as_str().unwrap().to_owned()
     }
 
@@ -63,7 +95,7 @@ impl Emulated {
         place.finish(&mut self.command(place, args))
     }
 
-    fn clients(&self) -> (Batch, Storage) {
+    pub(crate) fn clients(&self) -> (Batch, Storage) {
         let key = |service| {
             SharedKey::parse(
                 &self.text(service, "account"),
@@ -122,6 +154,15 @@ impl Emulated {
             "the service left something"
         );
     }
+}
+
+/// Runs `work` to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(work)
 }
 
 impl Drop for Emulated {
@@ -382,7 +423,7 @@ fn a_container_that_goes_missing_during_the_run_is_named() {
     let ran = place.wait(child);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("ResourceContainerNotFound"),
+        ran.stderr.contains("-in is not there any more"),
         "{}",
         ran.stderr
     );

@@ -54,6 +54,26 @@ impl Place {
         path.to_str().unwrap().to_owned()
     }
 
+    /// A stand-in for `topn` that counts as it does, each task once the file `go` of this place is there.
+    pub(crate) fn patient_topn(&self) -> String {
+        self.script(&format!(
+            "if [ \"$1\" != --version ]; then touch {0}/started; while [ ! -e {0}/go ]; do sleep 0.05; done; fi\n\
+             exec bash -c 'exec -a topn {1} \"$@\"' topn \"$@\"",
+            self.path().display(),
+            env!("CARGO_BIN_EXE_fanout")
+        ))
+    }
+
+    /// Lets the tasks of [`patient_topn`](Self::patient_topn) go on.
+    pub(crate) fn go(&self) {
+        std::fs::write(self.path().join("go"), "").unwrap();
+    }
+
+    /// Waits until one of its tasks runs.
+    pub(crate) fn wait_until_started(&self) {
+        wait_for("a task", || self.path().join("started").exists());
+    }
+
     /// A command of the program, in this place, with an environment of its own.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fanout"));
@@ -112,13 +132,6 @@ impl Place {
         ran
     }
 
-    /// Removes what a killed process could not: its temporary files.
-    pub(crate) fn clear_temporary_files(&self) {
-        let tmp = self.path().join("tmp");
-        std::fs::remove_dir_all(&tmp).unwrap();
-        std::fs::create_dir(&tmp).unwrap();
-    }
-
     /// Temporary files and processes that belong to this place.
     pub(crate) fn left_over(&self) -> Vec<String> {
         let tmp = self.path().join("tmp");
@@ -135,6 +148,24 @@ fn kept() -> impl Iterator<Item = (OsString, OsString)> {
         let name = name.as_encoded_bytes();
         name == b"LD_PRELOAD" || name.starts_with(b"EFFECTS_")
     })
+}
+
+/// Sends a signal to a process that a test started.
+pub(crate) fn signal(name: &str, pid: u32) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+/// Waits until `is_so`, for a minute at most.
+pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = fanout::clock::instant();
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 60, "waited for {what} in vain");
+        std::thread::yield_now();
+    }
 }
 
 /// Processes whose working directory lies below `directory`: what a node started and nobody ended.

@@ -2,7 +2,8 @@
 //!
 //! - `harness`: one program run, and what it left
 //! - `answer`: the same bytes as a count here · `failure`: everything that can go wrong, and what is left then
-//! - `faults`: of the services · `resume`: clients that are killed · `account`: a service in another process, by endpoints and keys, with its own blobs or on Azurite
+//! - `faults`: of the services · `diagnosis`: what is said of them · `resume`: clients that are killed
+//! - `deadline`: what ends without a client · `clients`: runs that are left, followed and shared · `account`: a service in another process, by endpoints and keys, with its own blobs or on Azurite
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,6 +14,9 @@ mod account;
 mod answer;
 #[path = "../common/azurite.rs"]
 mod azurite;
+mod clients;
+mod deadline;
+mod diagnosis;
 mod failure;
 mod faults;
 mod harness;

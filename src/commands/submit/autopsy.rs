@@ -12,7 +12,52 @@ const TAIL_BYTES: u64 = 4 << 10;
 /// Lines of it.
 const TAIL_LINES: usize = 20;
 
-/// What is wrong with `node` of `pool`, with the end of its start task's output where there is one.
+/// What is found in the report of a node that failed, in this order: what it means, and what mends it.
+const CAUSES: [(&str, &str); 10] = [
+    (
+        "BlobNotFound",
+        "the program is not there any more: was the run cleaned up meanwhile?",
+    ),
+    (
+        "ContainerNotFound",
+        "the program's container is not there any more: was the run cleaned up meanwhile?",
+    ),
+    (
+        "BlobAccessDenied",
+        "the node may not read the program: is the storage account open to the pool's network?",
+    ),
+    (
+        "BlobDownload",
+        "the node cannot fetch the program: is the storage account open to the pool's network?",
+    ),
+    (
+        "Exec format error",
+        "the program is of another architecture: deploy/build-node.sh builds one for the nodes",
+    ),
+    (
+        "computed checksum did NOT match",
+        "the program arrived damaged, or was changed while it was staged: run again",
+    ),
+    (
+        "No space left on device",
+        "the node's disk is full: use a larger --vm-size",
+    ),
+    (
+        "not found",
+        "the program needs something that the image lacks: deploy/build-node.sh builds one that needs nothing",
+    ),
+    (
+        "is unknown",
+        "the service has no contact to the node: its machine or its network is gone",
+    ),
+    (
+        "is unusable",
+        "nodes become unusable mostly because they cannot reach Storage and Batch: is there a firewall, or a subnet \
+         without a way out to Storage and BatchNodeManagement?",
+    ),
+];
+
+/// What is wrong with `node` of `pool`, with the end of its start task's output where there is one, and what may mend it.
 ///
 /// Never fails: what cannot be read is left out.
 pub(crate) async fn node(batch: &Batch, pool: &str, node: &Node) -> String {
@@ -43,7 +88,18 @@ pub(crate) async fn node(batch: &Batch, pool: &str, node: &Node) -> String {
             }
         }
     }
+    if let Some(cause) = cause_of(&text) {
+        text = format!("{text}\n  {cause}");
+    }
     redact(&text).into_owned()
+}
+
+/// The likely cause in `report`, and what mends it.
+fn cause_of(report: &str) -> Option<&'static str> {
+    CAUSES
+        .iter()
+        .find(|(sign, _)| report.contains(sign))
+        .map(|(_, cause)| *cause)
 }
 
 /// The last lines of `bytes` under the name of their file; nothing when there are none.
@@ -69,6 +125,24 @@ pub(crate) fn tail(name: &str, bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cause_that_a_report_shows_is_named() {
+        for (report, says) in [
+            ("start task: BlobAccessDenied: no", "network"),
+            ("/bin/sh: 1: topn: Exec format error", "architecture"),
+            (
+                "sha256sum: WARNING: 1 computed checksum did NOT match",
+                "damaged",
+            ),
+            ("cp: error writing: No space left on device", "--vm-size"),
+            ("node n is unusable", "firewall"),
+        ] {
+            let cause = cause_of(report).unwrap();
+            assert!(cause.contains(says), "{report}: {cause}");
+        }
+        assert_eq!(cause_of("FailureExitCode (exit code 3)"), None);
+    }
 
     #[test]
     fn a_tail_has_the_last_lines_without_control_characters_and_signatures() {

@@ -5,6 +5,7 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::scale::{INTERVAL, formula};
 use crate::azure::batch::{
     AutoUser, AutoUserScope, ElevationLevel, JobConstraints, JobCreate, MetadataItem,
     OnAllTasksComplete, OutputContainer, OutputDestination, OutputFile, OutputOptions, PoolCreate,
@@ -46,7 +47,7 @@ pub(crate) fn marks(run: &RunId, deadline: OffsetDateTime) -> [(&'static str, St
     ]
 }
 
-fn metadata(run: &RunId, deadline: OffsetDateTime) -> Vec<MetadataItem> {
+pub(super) fn metadata(run: &RunId, deadline: OffsetDateTime) -> Vec<MetadataItem> {
     let item = |(name, value): (&str, String)| MetadataItem {
         name: name.to_owned(),
         value,
@@ -64,11 +65,13 @@ fn pool_user() -> UserIdentity {
     }
 }
 
-/// The pool: `plan.nodes` nodes of `vm_size`, each of which installs and tries the program before it takes a task.
+/// The pool: `plan.nodes` nodes of `vm_size`, each of which installs and tries the program before it takes a task. The
+/// service takes them away at `deadline`, and once nothing is pending after `settled`.
 pub(crate) fn pool_body(
     plan: &RunPlan,
     vm_size: &str,
     image: &SupportedImage,
+    settled: OffsetDateTime,
     deadline: OffsetDateTime,
     grants: &Grants,
 ) -> PoolCreate {
@@ -83,9 +86,9 @@ pub(crate) fn pool_body(
             image_reference,
             node_agent_sku_id: image.node_agent_sku_id.clone(),
         }),
-        target_dedicated_nodes: Some(plan.nodes),
-        target_low_priority_nodes: Some(0),
-        enable_auto_scale: Some(false),
+        enable_auto_scale: Some(true),
+        auto_scale_formula: Some(formula(plan.nodes, settled, deadline)),
+        auto_scale_evaluation_interval: Some(INTERVAL.into()),
         task_slots_per_node: Some(1),
         start_task: Some(StartTask {
             command_line: plan.start_command_line.clone(),

@@ -33,6 +33,8 @@ pub(crate) struct Made {
     job: AtomicBool,
     /// A create whose outcome is unknown: it may still land after a delete.
     unknown: AtomicBool,
+    /// Results in the containers that could not be brought home yet.
+    held: AtomicBool,
 }
 
 impl Made {
@@ -43,7 +45,18 @@ impl Made {
             pool: true.into(),
             job: true.into(),
             unknown: false.into(),
+            held: false.into(),
         }
+    }
+
+    /// The containers stay for now: they hold results that this machine could not take.
+    pub(super) fn hold_results(&self) {
+        self.held.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they do.
+    pub(super) fn holds_results(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Notes that a container may exist, unless `create` was plainly refused.
@@ -113,7 +126,7 @@ impl CleanUp<'_> {
     /// Removes job, pool and containers, as far as they were made and are not kept, and waits until the nodes are gone.
     ///
     /// Result: whether all of it is gone. Every failure is told. Containers stay while the job or the pool could not be
-    /// removed: nodes may still need them, and the run can be resumed.
+    /// removed: nodes may still need them, and the run can be resumed. Those that are kept are closed to nodes.
     pub(crate) async fn remove(&self, made: &Made) -> bool {
         let wanted =
             |made: &AtomicBool, keep| made.load(Ordering::Relaxed) && !self.keep.contains(&keep);
@@ -144,7 +157,15 @@ impl CleanUp<'_> {
         if !clean {
             return false;
         }
-        if wanted(&made.containers, Keep::Blobs) {
+        if made.holds_results() {
+            return true;
+        }
+        if made.containers.load(Ordering::Relaxed) && !wanted(&made.containers, Keep::Blobs) {
+            // A pool that is kept still has use for them.
+            if !self.keep.contains(&Keep::Pool) {
+                clean &= self.close_containers().await;
+            }
+        } else if wanted(&made.containers, Keep::Blobs) {
             self.narrator.step(
                 9,
                 "clean up",
@@ -152,6 +173,23 @@ impl CleanUp<'_> {
             );
             for container in self.run.containers() {
                 clean &= self.tell(self.clients.storage.delete_container(&container).await);
+            }
+        }
+        clean
+    }
+
+    /// Revokes what nodes may do with the containers.
+    async fn close_containers(&self) -> bool {
+        let mut clean = true;
+        for container in self.run.containers() {
+            match self
+                .clients
+                .storage
+                .set_access_policies(&container, &[])
+                .await
+            {
+                Err(error) if error.is_not_found() => {}
+                closed => clean &= self.tell(closed),
             }
         }
         clean

@@ -2,15 +2,20 @@
 //!
 //! What each step does is in its own module.
 
+use std::io::Write;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use futures::FutureExt;
 use time::OffsetDateTime;
 
+use super::claim::{Claim, Found as FoundClaim, Lost};
 use super::clean_up::{CleanUp, Made};
 use super::ledger::{Ledger, from_record};
 use super::prepare::{Cuts, Prepared, describe, prepare};
-use super::session::Session;
+use super::session::{Ended, Session, Stopped};
 use crate::cli::SubmitArgs;
 use crate::clock;
 use crate::commands::clients::Clients;
@@ -24,6 +29,9 @@ use crate::plan::RunId;
 use crate::progress::{Narrator, seconds, size};
 use crate::record::{Event, Journal, RunSpec, StateDirectory, Step};
 use crate::settings::Services;
+
+/// How soon a claim that was made is looked after.
+const CLAIM_LOOK: Duration = Duration::from_secs(1);
 
 /// Runs `submit` on `services`, with a record in `state`, or without one on an embedded service when there are none.
 ///
@@ -129,6 +137,7 @@ impl Course<'_> {
         } else {
             Made::default()
         };
+        let claim = OnceLock::new();
         let session = Session {
             args: self.args,
             services: self.services,
@@ -140,27 +149,99 @@ impl Course<'_> {
             deadline,
             ends,
             ledger: self.ledger,
+            claim: &claim,
+            renewed: OnceLock::new(),
         };
-        let outcome = interrupts
-            .stop(Box::pin(session.steps()))
+        let steps = interrupts
+            .stop(Box::pin(self.while_claimed(&claim, session.steps())))
             .await
-            .unwrap_or_else(|signal| Err(interrupted(signal)));
-        if outcome.is_err() {
+            .unwrap_or_else(|signal| Err(interrupted(signal).into()));
+        let run = &self.prepared.plan.run;
+        let outcome = match steps {
+            Ok(Ended::Answered(exit)) => Ok(exit),
+            Ok(Ended::Detached) => return self.detach(claim.get()).await,
+            Err(Stopped::Lost(Lost::Taken)) => return Err(Lost::Taken.failure(run)),
+            Err(Stopped::Lost(Lost::Removed)) => Err(Lost::Removed.failure(run)),
+            // Whether another client works on the run is not known: nothing of it is touched.
+            Err(Stopped::Failed(failure))
+                if self.ledger.was_done(Step::Containers) && claim.get().is_none() =>
+            {
+                return Err(failure);
+            }
+            Err(Stopped::Failed(failure)) => Err(failure),
+        };
+        if outcome.is_err() && !made.holds_results() {
             self.narrator
                 .detail("the run failed; what it made is removed");
         }
-        self.clean_up(&made, &outcome, interrupts).await;
+        self.clean_up(&made, claim.get(), &outcome, interrupts)
+            .await;
         outcome
+    }
+
+    /// Lets `steps` go on until they end, or the claim on the run is lost. A panic in them is a failure: what the run made
+    /// is removed all the same.
+    async fn while_claimed(
+        &self,
+        claim: &OnceLock<Claim>,
+        steps: impl Future<Output = Result<Ended, Stopped>>,
+    ) -> Result<Ended, Stopped> {
+        let steps = AssertUnwindSafe(steps).catch_unwind();
+        let lost = async {
+            loop {
+                clock::sleep(CLAIM_LOOK).await;
+                if let Some(claim) = claim.get() {
+                    break claim.keep(self.narrator).await;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            done = steps => done.unwrap_or_else(|_panic| {
+                // What it was is on stderr already.
+                Err(Failure::message(Exit::Other, "a fault of this program ended the run").into())
+            }),
+            lost = lost => Err(Stopped::Lost(lost)),
+        }
+    }
+
+    /// Leaves the run to itself: its id is the answer.
+    async fn detach(&self, claim: Option<&Claim>) -> Result<Exit, Failure> {
+        if let Some(claim) = claim {
+            claim.release(self.narrator).await;
+        }
+        let run = &self.prepared.plan.run;
+        self.narrator.step(
+            6,
+            "detached",
+            format_args!(
+                "{run} goes on without this client: fanout watch {run} follows it, fanout resume {run} brings its answer; \
+                 its nodes go when its tasks have ended"
+            ),
+        );
+        match writeln!(std::io::stdout(), "{run}") {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Exit::LocalIo, error).context("printing the run's id"))
+            }
+            _ => Ok(Exit::Done),
+        }
     }
 
     /// Steps 8 and 9. What cannot be removed is told with the command that finishes it, and changes nothing else.
     pub(crate) async fn clean_up(
         &self,
         made: &Made,
+        claim: Option<&Claim>,
         outcome: &Result<Exit, Failure>,
         interrupts: &mut Interrupts,
     ) {
         let run = &self.prepared.plan.run;
+        if !self.may_remove(claim).await {
+            self.narrator.warn(format_args!(
+                "another client works on run {run}: nothing of it is removed"
+            ));
+            return;
+        }
         let clean_up = CleanUp {
             clients: self.clients,
             run,
@@ -168,12 +249,18 @@ impl Course<'_> {
             keep: &self.args.keep,
         };
         let removed = async {
-            self.ledger.note(&Event::Begun {
-                step: Step::CleanUp,
-            })?;
+            if !made.holds_results() {
+                self.ledger.note(&Event::Begun {
+                    step: Step::CleanUp,
+                })?;
+            }
             let clean = clean_up.remove(made).await;
+            let stays = made.holds_results() || !self.args.keep.is_empty();
+            if let Some(claim) = claim.filter(|_| stays || !clean) {
+                claim.release(self.narrator).await;
+            }
             // What is kept on purpose is still there: the run is not over.
-            if clean && self.args.keep.is_empty() {
+            if clean && !stays {
                 self.ledger.note(&Event::Done {
                     step: Step::CleanUp,
                 })?;
@@ -186,6 +273,12 @@ impl Course<'_> {
             .unless_left(Box::pin(removed), run_was_interrupted, interrupts)
             .await
         {
+            Some(Ok(true)) if made.holds_results() => {
+                self.narrator.warn(format_args!(
+                    "the results wait in the account: fanout resume {run} goes on with them"
+                ));
+                return;
+            }
             Some(Ok(true)) => return,
             Some(Err(failure)) => self.narrator.warn(failure.text()),
             Some(Ok(false)) | None => {}
@@ -194,6 +287,22 @@ impl Course<'_> {
         self.narrator.warn(format_args!(
             "not all of the run is removed; this finishes it: {command}"
         ));
+    }
+
+    /// Whether this process is the one that may remove the run.
+    async fn may_remove(&self, claim: Option<&Claim>) -> bool {
+        let run = &self.prepared.plan.run;
+        match (claim, self.ledger.state()) {
+            // What cannot be reached cannot be removed either.
+            (Some(claim), _) => !matches!(claim.renew().await, Ok(Some(Lost::Taken))),
+            (None, Some(state)) if self.ledger.is_resumed() => {
+                let found = FoundClaim::read(&self.clients.storage, run).await;
+                !found.is_ok_and(|found| {
+                    found.is_some_and(|found| found.is_anothers(&state.clients(run)))
+                })
+            }
+            (None, _) => true,
+        }
     }
 
     /// Lets the clean-up go on until it ends or the user insists on leaving: Ctrl-C twice, the one that ended the run

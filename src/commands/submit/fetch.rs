@@ -18,9 +18,11 @@ use super::merge::Merge;
 use super::prepare::Prepared;
 use super::stage::from_transfer;
 use super::tutorial;
-use super::watch::FailedTask;
+use super::watch::{FailedTask, ended_tasks};
 use crate::azure::storage::{DownloadOptions, Storage, TransferError};
 use crate::cli::SubmitArgs;
+use crate::commands::clients::Clients;
+use crate::commands::failure::from_service;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::plan::{PartialCheck, Shard, TaskOutput, check_partial};
@@ -233,12 +235,29 @@ impl Fetch<'_> {
         }
     }
 
+    /// A container that is gone refuses what its policies would allow: then that is said.
+    async fn missing_inputs(&self, cause: &str) -> String {
+        let container = self.prepared.plan.run.in_container();
+        let is_gone = cause.contains("AccessDenied")
+            && self
+                .storage
+                .get_container_metadata(&container)
+                .await
+                .is_ok_and(|found| found.is_none());
+        if is_gone {
+            format!("; container {container} is not there any more")
+        } else {
+            String::new()
+        }
+    }
+
     /// What failed, with the end of what the first few printed.
     async fn report(&self, failed: &[FailedTask]) -> String {
         let plan = &self.prepared.plan;
         let mut text = format!("{} of {} tasks failed", failed.len(), plan.tasks.len());
         for task in failed.iter().take(AUTOPSIES_MAX) {
             text = format!("{text}\n  task {}: {}", task.id, task.cause);
+            text.push_str(&self.missing_inputs(&task.cause).await);
             for stream in ["stdout.txt", "stderr.txt"] {
                 let name = format!("{}/{stream}", TaskOutput::Streams.blob_path(task.id));
                 let printed = self
@@ -255,6 +274,47 @@ impl Fetch<'_> {
         }
         text
     }
+}
+
+/// Prints the answer of a run that nobody merged yet, from its results in the account; the run stays as it is.
+///
+/// # Errors
+/// Exit 1 while tasks have not ended, 5 when some failed or results are missing.
+pub(crate) async fn fetch_unmerged(
+    args: &SubmitArgs,
+    prepared: &Prepared,
+    clients: &Clients,
+    narrator: &Narrator,
+    scratch: &Path,
+) -> Result<Exit, Failure> {
+    let run = &prepared.plan.run;
+    let failed = match ended_tasks(&clients.batch, &prepared.plan).await {
+        // Without a job the results alone tell: each is whole or not there.
+        Err(error) if error.is_not_found() => Vec::new(),
+        Err(error) => return Err(from_service(error)),
+        Ok((ended, failed)) => {
+            let all = prepared.plan.tasks.len();
+            if ended < all {
+                let message = format!("run {run} has no answer yet: {ended} of {all} tasks ended");
+                return Err(Failure::message(Exit::Other, message).hint(format!(
+                    "fanout watch {run} follows it, fanout resume {run} finishes it"
+                )));
+            }
+            failed
+        }
+    };
+    let fetch = Fetch {
+        storage: &clients.storage,
+        args,
+        prepared,
+        narrator,
+        directory: scratch.join("partials"),
+        state: None,
+    };
+    let fetched = fetch.answer(failed).await?;
+    let view = args.answer.view(prepared.settings, &prepared.filters);
+    kernel::cli::print(&view, &fetched.answers)?;
+    Ok(fetched.exit)
 }
 
 /// Reads the partial at `path` to its end: every checksum and total of it is verified.

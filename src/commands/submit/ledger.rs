@@ -53,7 +53,14 @@ impl Ledger {
             .is_some_and(|before| before.is_done(step))
     }
 
-    /// Whether an earlier process may have begun `step`.
+    /// Whether an earlier process began `step`.
+    pub(crate) fn was_begun(&self, step: Step) -> bool {
+        self.before
+            .as_ref()
+            .is_some_and(|before| before.is_begun(step))
+    }
+
+    /// Whether an earlier process worked on the run.
     pub(crate) fn is_resumed(&self) -> bool {
         self.before.is_some()
     }

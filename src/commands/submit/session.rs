@@ -2,36 +2,54 @@
 //!
 //! Steps 8 and 9 are in `clean_up`, because they happen whatever became of the others.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use kernel::cli::print;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use super::bodies::{Grants, job_body, marks, pool_body, task_bodies};
+use super::claim::{Claim, Lost};
 use super::clean_up::Made;
 use super::fetch::{Fetch, Fetched};
-use super::image::pick_image;
 use super::ledger::Ledger;
 use super::prepare::Prepared;
-use super::stage::{PROGRAM_BLOB, Stage};
+use super::stage::Stage;
 use super::watch::{FailedTask, Pace, Watch};
 use crate::azure::batch::ListQuery;
-use crate::azure::sas::{Rights, Target, Terms};
 use crate::cli::SubmitArgs;
 use crate::clock;
 use crate::commands::clients::Clients;
 use crate::commands::failure::from_service;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::progress::{Narrator, Unit, seconds};
+use crate::progress::{Narrator, seconds};
 use crate::record::{Event, Step};
 use crate::settings::Services;
 
-/// How much earlier than now a signature is valid, for clocks that are behind: the skew that the services allow.
-const CLOCK_SKEW: Duration = Duration::minutes(15);
+/// How the steps ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The answer is printed.
+    Answered(Exit),
+    /// The run goes on without a client.
+    Detached,
+}
 
-/// How much longer than the run a signature is valid: a node that boots late still gets its files.
-const GRANT_MARGIN: Duration = Duration::hours(1);
+/// Why the steps did not end.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// One of them failed.
+    Failed(Failure),
+    /// The run is not this process's any more.
+    Lost(Lost),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
 
 /// One run on its way.
 #[derive(Debug)]
@@ -56,6 +74,10 @@ pub(super) struct Session<'a> {
     pub(super) ends: OffsetDateTime,
     /// The record.
     pub(super) ledger: &'a Ledger,
+    /// The claim on the run, once it is made.
+    pub(super) claim: &'a OnceLock<Claim>,
+    /// When a pool that was there was asked for its nodes again, by the clock of the service.
+    pub(super) renewed: OnceLock<OffsetDateTime>,
 }
 
 impl Session<'_> {
@@ -63,23 +85,52 @@ impl Session<'_> {
     ///
     /// # Errors
     /// The first failure. What was made by then is in `made`.
-    pub(super) async fn steps(&self) -> Result<Exit, Failure> {
+    pub(super) async fn steps(&self) -> Result<Ended, Stopped> {
         let ledger = self.ledger;
+        if ledger.was_done(Step::Containers) {
+            self.claim_what_is_there().await?;
+        }
         ledger.step(Step::Containers, self.containers()).await?;
+        if self.claim.get().is_none() {
+            self.claim_run().await?;
+        }
         self.copy_record().await?;
         if !ledger.was_done(Step::Stage) {
             ledger.step(Step::Stage, self.stage()).await?;
             // From now on any machine can finish the run.
             self.copy_record().await?;
         }
-        let over = clock::instant() >= self.deadline;
-        if !(over && ledger.was_done(Step::Tasks)) {
-            self.start_tasks().await?;
-        }
-        let failed = self.watch().await?;
-        let fetched = self.fetch(failed).await?;
-        ledger.note(&Event::Merged {
-            complete: fetched.exit == Exit::Done,
+        let failed = if self.is_finished().await? {
+            Vec::new()
+        } else {
+            let over = clock::instant() >= self.deadline;
+            let mut ended = BTreeSet::new();
+            if !(over && ledger.was_done(Step::Tasks)) {
+                ended = self.start_tasks().await?;
+            }
+            if self.args.detach {
+                return Ok(Ended::Detached);
+            }
+            self.watch(&ended).await?
+        };
+        Ok(Ended::Answered(self.bring_home(failed).await?))
+    }
+
+    /// Step 7, with everything in the record by which the answer can be printed again.
+    async fn bring_home(&self, failed: Vec<FailedTask>) -> Result<Exit, Failure> {
+        let fetched = async {
+            let fetched = self.fetch(failed).await?;
+            let complete = fetched.exit == Exit::Done;
+            self.ledger.note(&Event::Merged { complete })?;
+            Ok::<Fetched, Failure>(fetched)
+        };
+        let fetched = fetched.await.map_err(|failure| {
+            if failure.exit == Exit::LocalIo && self.ledger.state().is_some() {
+                // Nothing is wrong with the results: they wait for a disk that has room.
+                self.made.hold_results();
+                return failure.hint("make room; nothing is lost");
+            }
+            failure
         })?;
         print(
             &self
@@ -88,24 +139,86 @@ impl Session<'_> {
                 .view(self.prepared.settings, &self.prepared.filters),
             &fetched.answers,
         )?;
-        ledger.note(&Event::Answered)?;
+        self.ledger.note(&Event::Answered)?;
         Ok(fetched.exit)
     }
 
-    /// Steps 3 to 5, each only while there is time for it.
-    async fn start_tasks(&self) -> Result<(), Failure> {
-        let ledger = self.ledger;
-        self.in_time()?;
-        let grants = self.grants().await?;
-        ledger.step(Step::Pool, self.pool(&grants)).await?;
-        self.in_time()?;
-        ledger.step(Step::Job, self.job()).await?;
-        ledger.step(Step::Tasks, self.tasks(&grants)).await?;
-        self.copy_record().await?;
-        if ledger.is_resumed() {
-            self.reactivate().await?;
+    /// Claims a run that an earlier process began, before anything of it is touched.
+    async fn claim_what_is_there(&self) -> Result<(), Stopped> {
+        let run = &self.prepared.plan.run;
+        let app = self
+            .clients
+            .storage
+            .get_container_metadata(&run.app_container())
+            .await
+            .map_err(from_service)?;
+        if app.is_none() {
+            return Err(Stopped::Lost(Lost::Removed));
+        }
+        Ok(self.claim_run().await?)
+    }
+
+    async fn claim_run(&self) -> Result<(), Failure> {
+        let run = &self.prepared.plan.run;
+        // A run without a record ends with its process: nobody else can work on it.
+        if let Some(state) = self.ledger.state() {
+            let claim = Claim::take(&self.clients.storage, run, &state.clients(run)).await?;
+            // It is set once: by the one call of `steps`.
+            drop(self.claim.set(claim));
         }
         Ok(())
+    }
+
+    /// Whether an earlier process came so far that every task has ended well: then nothing is started again.
+    async fn is_finished(&self) -> Result<bool, Failure> {
+        if !self.ledger.was_done(Step::Tasks) {
+            return Ok(false);
+        }
+        let plan = &self.prepared.plan;
+        let query = ListQuery {
+            filter: Some("state eq 'completed' and executionInfo/result eq 'success'".to_owned()),
+            select: Some("id".to_owned()),
+            ..ListQuery::default()
+        };
+        match self
+            .clients
+            .batch
+            .list_tasks(plan.run.as_str(), &query)
+            .await
+        {
+            Ok(tasks) => {
+                let ids = tasks.iter().filter_map(|task| task.id.parse::<u64>().ok());
+                let ended: BTreeSet<u64> = ids.collect();
+                Ok(plan.tasks.iter().all(|task| ended.contains(&task.id)))
+            }
+            Err(error) if error.is_not_found() => {
+                Ok(self.with_results().await?.len() == plan.tasks.len())
+            }
+            Err(error) => Err(from_service(error)),
+        }
+    }
+
+    /// Steps 3 to 5, each only while there is time for it. Gives the tasks that ended under a job that is gone.
+    async fn start_tasks(&self) -> Result<BTreeSet<u64>, Failure> {
+        let ledger = self.ledger;
+        self.in_time()?;
+        let grants = self.grants();
+        ledger.step(Step::Pool, self.pool(&grants)).await?;
+        self.in_time()?;
+        let was_there = ledger.step(Step::Job, self.job()).await?;
+        let ended = if ledger.was_begun(Step::Tasks) && !was_there {
+            self.with_results().await?
+        } else {
+            BTreeSet::new()
+        };
+        ledger
+            .step(Step::Tasks, self.tasks(&grants, &ended))
+            .await?;
+        self.copy_record().await?;
+        if was_there {
+            self.reactivate().await?;
+        }
+        Ok(ended)
     }
 
     fn in_time(&self) -> Result<(), Failure> {
@@ -151,25 +264,6 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn containers(&self) -> Result<(), Failure> {
-        let run = &self.prepared.plan.run;
-        self.narrator.step(
-            1,
-            "containers",
-            format_args!("{run}-app, {run}-in, {run}-out"),
-        );
-        let metadata = marks(run, self.ends)
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        for container in run.containers() {
-            self.made
-                .containers(self.clients.storage.create_container(&container, &metadata))
-                .await?;
-        }
-        Ok(())
-    }
-
     async fn stage(&self) -> Result<(), Failure> {
         let stage = Stage {
             storage: &self.clients.storage,
@@ -180,97 +274,20 @@ impl Session<'_> {
         stage.everything().await
     }
 
-    /// What nodes may do, signed: least privilege, from a little before now until a little after the end of the run.
-    async fn grants(&self) -> Result<Grants, Failure> {
-        let run = &self.prepared.plan.run;
-        let storage = &self.clients.storage;
-        let now = storage.get_server_time().await.map_err(from_service)?;
-        let terms = |rights| Terms::Fixed {
-            rights,
-            start: now - CLOCK_SKEW,
-            expiry: self.ends + GRANT_MARGIN,
-        };
-        Ok(Grants {
-            program: storage.sas(
-                Target::Blob(&run.app_container(), PROGRAM_BLOB),
-                &terms(Rights::Read),
-            ),
-            inputs: storage.sas(
-                Target::Container(&run.in_container()),
-                &terms(Rights::ReadList),
-            ),
-            outputs: storage.sas(
-                Target::Container(&run.out_container()),
-                &terms(Rights::CreateWrite),
-            ),
-        })
-    }
-
-    async fn pool(&self, grants: &Grants) -> Result<(), Failure> {
-        let plan = &self.prepared.plan;
-        let images = self
-            .clients
-            .batch
-            .list_supported_images()
-            .await
-            .map_err(from_service)?;
-        let image = pick_image(&images, self.ends).ok_or_else(|| {
-            let message = format!(
-                "none of the {} images of the service is a verified Ubuntu that is supported",
-                images.len()
-            );
-            Failure::message(Exit::PoolFailed, message)
-        })?;
-        self.narrator.step(
-            3,
-            "pool",
-            format_args!(
-                "{}: {} × {}, {}",
-                plan.run, plan.nodes, self.args.vm_size, image.node_agent_sku_id
-            ),
-        );
-        let body = pool_body(plan, &self.args.vm_size, image, self.ends, grants);
-        self.made.pool(self.clients.batch.create_pool(&body)).await
-    }
-
-    async fn job(&self) -> Result<(), Failure> {
-        let plan = &self.prepared.plan;
-        self.narrator.step(4, "job", &plan.run);
-        self.made
-            .job(self.clients.batch.create_job(&job_body(plan, self.ends)))
-            .await
-    }
-
-    async fn tasks(&self, grants: &Grants) -> Result<(), Failure> {
-        let plan = &self.prepared.plan;
-        self.narrator.step(
-            5,
-            "tasks",
-            format_args!("{}, one a shard", plan.tasks.len()),
-        );
-        let bar = self
-            .narrator
-            .bar("tasks", plan.tasks.len() as u64, Unit::Tasks);
-        let bodies = task_bodies(plan, grants);
-        let added = self
-            .clients
-            .batch
-            .add_tasks(plan.run.as_str(), &bodies, |more| bar.inc(more as u64))
-            .await;
-        bar.finish_and_clear();
-        added.map(drop).map_err(from_service)
-    }
-
-    async fn watch(&self) -> Result<Vec<FailedTask>, Failure> {
+    async fn watch(&self, ended: &BTreeSet<u64>) -> Result<Vec<FailedTask>, Failure> {
         let watch = Watch {
             batch: &self.clients.batch,
             plan: &self.prepared.plan,
             narrator: self.narrator,
             fail_fast: self.args.fail_fast,
+            bad_nodes_max: self.args.max_bad_nodes,
+            mends: true,
             pace: Pace::new(self.services.is_loopback()),
             deadline: self.deadline,
+            ends: self.ends,
+            fresh_since: self.renewed.get().copied(),
         };
-        watch.until_ended().await
+        watch.until_ended(ended).await
     }
 
     async fn fetch(&self, failed: Vec<FailedTask>) -> Result<Fetched, Failure> {

@@ -1,16 +1,19 @@
 //! Step 6: the nodes and tasks of a run, until every task has ended.
 //!
-//! It reads states and decides when waiting makes no sense any more; it starts and stops nothing.
+//! It reads states and decides when waiting makes no sense any more. What the pool's states mean is in `nodes`, why nothing
+//! moves in `stall`; of what it sees it mends only tasks that failed through no fault of their own, and
+//! nodes that are lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::autopsy;
+use super::nodes::Nodes;
+use super::stall;
 use crate::azure::batch::{
-    AllocationState, Batch, ErrorItem, ListQuery, Node, NodeState, Pool, ResultKind, Task,
-    Timestamp, quoted,
+    Batch, ErrorCategory, JobState, ListQuery, ResultKind, Task, Timestamp, quoted,
 };
 use crate::azure::{ErrorKind, ServiceError};
 use crate::clock;
@@ -20,28 +23,18 @@ use crate::exit::Exit;
 use crate::plan::RunPlan;
 use crate::progress::{Narrator, Unit, seconds};
 
-/// Codes of resize errors that no waiting mends: a quota. Source: Batch REST, `ResizeError`.
-const QUOTA_CODES: [&str; 5] = [
-    "AccountCoreQuotaReached",
-    "AccountLowPriorityCoreQuotaReached",
-    "AccountSpotCoreQuotaReached",
-    "AccountVMSeriesCoreQuotaReached",
-    "UnsupportedVMSize",
-];
-
-/// Codes of resize errors that mean that the region has no such machine to give just now.
-const CAPACITY_CODES: [&str; 3] = [
-    "AllocationFailed",
-    "AllocationTimedout",
-    "OverconstrainedAllocationRequestError",
-];
-
 /// How late a change may show in a list: so much of what was seen is asked for again.
 const LIST_LAG: time::Duration = time::Duration::minutes(2);
 
+/// How often a task is run again that failed through no fault of its own.
+const MENDS_PER_TASK: u32 = 5;
+
+/// What a run ends with whose job or pool is gone.
+const CANCELLED: &str = "the run's job or pool was deleted while it ran: it was cancelled";
+
 /// Why a look came to nothing.
 #[derive(Debug)]
-enum Trouble {
+pub(super) enum Trouble {
     /// The service did not tell.
     Service(ServiceError),
     /// What was seen ends the run.
@@ -68,26 +61,44 @@ fn may_pass(error: &ServiceError) -> bool {
             .is_some_and(|status| status == 408 || status == 429 || status >= 500)
 }
 
-/// How long to wait between two looks.
+/// How long to wait between two looks, and for what should come by itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     /// After something changed.
     pub(crate) first: Duration,
     /// While nothing changes; each wait is half as long again as the one before, up to this.
     pub(crate) longest: Duration,
+    /// Without any change: then it is said what is waited for.
+    pub(crate) stall: Duration,
+    /// How long an unusable node may take to come back before another is asked for.
+    pub(crate) unusable: Duration,
+    /// How long the service may be without contact to a node before that counts as unusable.
+    pub(crate) lost: Duration,
+    /// Between two requests for machines that the region did not have.
+    pub(crate) again: Duration,
 }
 
 impl Pace {
     /// For a service on this machine, or for one in Azure.
     pub(crate) fn new(loopback: bool) -> Self {
-        let (first, longest) = if loopback {
-            (50, 1_000)
-        } else {
-            (2_000, 15_000)
-        };
+        let ms = Duration::from_millis;
+        if loopback {
+            return Self {
+                first: ms(50),
+                longest: ms(1_000),
+                stall: ms(15_000),
+                unusable: ms(0),
+                lost: ms(3_000),
+                again: ms(200),
+            };
+        }
         Self {
-            first: Duration::from_millis(first),
-            longest: Duration::from_millis(longest),
+            first: ms(2_000),
+            longest: ms(15_000),
+            stall: ms(600_000),
+            unusable: ms(600_000),
+            lost: ms(300_000),
+            again: ms(60_000),
         }
     }
 }
@@ -112,47 +123,69 @@ pub(crate) struct Watch<'a> {
     pub(crate) narrator: &'a Narrator,
     /// Whether the first failed task ends the watch.
     pub(crate) fail_fast: bool,
+    /// More nodes than this that cannot work end the watch; without it, only when none can.
+    pub(crate) bad_nodes_max: Option<u32>,
+    /// Whether what can be mended is mended; else it only looks.
+    pub(crate) mends: bool,
     /// How often to look.
     pub(crate) pace: Pace,
     /// When the run's time is over.
     pub(crate) deadline: tokio::time::Instant,
+    /// The same for the services.
+    pub(crate) ends: OffsetDateTime,
+    /// Errors of the pool from before this are an earlier process's.
+    pub(crate) fresh_since: Option<OffsetDateTime>,
 }
 
-/// What is known of the tasks that ended.
+/// What is known of the tasks.
 #[derive(Debug, Default)]
-struct Ended {
-    /// By id: nothing for a success, the cause for a failure.
-    tasks: BTreeMap<u64, Option<String>>,
+struct Tasks {
+    /// Those that ended, by id: nothing for a success, the cause for a failure.
+    ended: BTreeMap<u64, Option<String>>,
+    /// How often those were tried again after a failure of their own.
+    retries: BTreeMap<u64, u32>,
+    /// How often a task was run again that failed through no fault of its own.
+    mends: BTreeMap<u64, u32>,
     /// The latest change that was seen: the next look asks for what changed since.
     since: Option<Timestamp>,
 }
 
 impl Watch<'_> {
-    /// Waits until every task has ended, or the first has failed with `fail_fast`.
+    /// Waits until every task has ended, or the first has failed with `fail_fast`. Those in `ended` have ended well before.
     ///
     /// Result: the tasks that failed, by id.
     ///
     /// # Errors
     /// Exit 6 when no node can work because its start task failed or it is unusable, 7 when the account's quota or the
     /// region's capacity gives no node, 8 when the time is over, others when the service does not answer.
-    pub(crate) async fn until_ended(&self) -> Result<Vec<FailedTask>, Failure> {
-        let mut ended = Ended::default();
-        let mut told = Told::default();
+    pub(crate) async fn until_ended(
+        &self,
+        ended: &BTreeSet<u64>,
+    ) -> Result<Vec<FailedTask>, Failure> {
+        let mut tasks = Tasks {
+            ended: ended.iter().map(|id| (*id, None)).collect(),
+            ..Tasks::default()
+        };
+        let mut nodes = Nodes::default();
         let bar = self
             .narrator
             .bar("tasks", self.plan.tasks.len() as u64, Unit::Tasks);
         let mut wait = self.pace.first;
+        let mut moved = clock::instant();
         loop {
-            let before = (ended.tasks.len(), told.nodes.clone());
-            let looked = self.look(&mut ended, &mut told).await;
-            bar.set_position(ended.tasks.len() as u64);
+            let before = (tasks.ended.len(), nodes.states.clone());
+            let looked = self.look(&mut tasks, &mut nodes).await;
+            bar.set_position(tasks.ended.len() as u64);
             match looked {
                 Ok(true) => {
                     bar.finish_and_clear();
-                    let failed = failed_of(&ended);
+                    let failed = tasks.failed();
                     // The job has the same time to live, and ends its tasks with it.
                     if !failed.is_empty() && clock::instant() >= self.deadline {
-                        return Err(self.out_of_time(&ended));
+                        return Err(self.out_of_time(&tasks));
+                    }
+                    if self.mends && !failed.is_empty() {
+                        self.refuse_what_is_cancelled().await?;
                     }
                     return Ok(failed);
                 }
@@ -162,38 +195,61 @@ impl Watch<'_> {
                     self.narrator
                         .warn(format_args!("{error}; the run goes on, looking again"));
                 }
+                Err(Trouble::Service(error)) if self.mends && error.is_not_found() => {
+                    let message =
+                        "the run's job or pool was deleted while it ran: it was cancelled";
+                    return Err(Failure::new(Exit::Other, error).context(message));
+                }
                 Err(Trouble::Service(error)) => return Err(from_service(error)),
                 Err(Trouble::Verdict(failure)) => return Err(failure),
             }
             if clock::instant() >= self.deadline {
-                return Err(self.out_of_time(&ended));
+                return Err(self.out_of_time(&tasks));
             }
-            if before == (ended.tasks.len(), told.nodes.clone()) {
+            if before == (tasks.ended.len(), nodes.states.clone()) {
                 wait = (wait * 3 / 2).min(self.pace.longest);
             } else {
-                self.tell(&ended, &told);
+                self.tell(&tasks, &nodes);
                 wait = self.pace.first;
+                moved = clock::instant();
+            }
+            if moved.elapsed() >= self.pace.stall {
+                stall::tell(self, moved.elapsed(), tasks.ended.len(), &nodes).await?;
+                moved = clock::instant();
             }
             let left = self.deadline.saturating_duration_since(clock::instant());
             clock::sleep(wait.min(left)).await;
         }
     }
 
+    /// The tasks of a job that is deleted fail with it.
+    async fn refuse_what_is_cancelled(&self) -> Result<(), Failure> {
+        match self.batch.get_job(self.plan.run.as_str()).await {
+            Ok(job) if job.state == JobState::Deleting => {
+                Err(Failure::message(Exit::Other, CANCELLED))
+            }
+            Err(error) if error.is_not_found() => {
+                Err(Failure::new(Exit::Other, error).context(CANCELLED))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// One look at everything; whether there is nothing left to wait for.
-    async fn look(&self, ended: &mut Ended, told: &mut Told) -> Result<bool, Trouble> {
-        self.look_at_tasks(ended).await?;
-        let failed = ended.tasks.values().any(Option::is_some);
-        if ended.tasks.len() == self.plan.tasks.len() || (self.fail_fast && failed) {
+    async fn look(&self, tasks: &mut Tasks, nodes: &mut Nodes) -> Result<bool, Trouble> {
+        self.look_at_tasks(tasks).await?;
+        let failed = tasks.ended.values().any(Option::is_some);
+        if tasks.ended.len() == self.plan.tasks.len() || (self.fail_fast && failed) {
             return Ok(true);
         }
-        self.look_at_nodes(told).await?;
+        nodes.look(self).await?;
         Ok(false)
     }
 
     /// Reads the tasks that ended since the last look.
-    async fn look_at_tasks(&self, ended: &mut Ended) -> Result<(), Trouble> {
+    async fn look_at_tasks(&self, tasks: &mut Tasks) -> Result<(), Trouble> {
         let mut filter = "state eq 'completed'".to_owned();
-        if let Some(since) = ended
+        if let Some(since) = tasks
             .since
             .and_then(|since| (since.0 - LIST_LAG).format(&Rfc3339).ok())
         {
@@ -210,132 +266,67 @@ impl Watch<'_> {
         };
         let job = self.plan.run.as_str();
         for task in self.batch.list_tasks(job, &query).await? {
-            ended.since = ended.since.max(task.state_transition_time);
+            tasks.since = tasks.since.max(task.state_transition_time);
             let Ok(id) = task.id.parse::<u64>() else {
                 continue;
             };
-            if id >= 1 && id <= self.plan.tasks.len() as u64 {
-                ended.tasks.insert(id, cause_of(&task));
-            }
-        }
-        Ok(())
-    }
-
-    async fn look_at_nodes(&self, told: &mut Told) -> Result<(), Trouble> {
-        let run = self.plan.run.as_str();
-        let pool = self.batch.get_pool(run).await?;
-        let query = ListQuery {
-            select: Some("id,state,errors,startTaskInfo".to_owned()),
-            ..ListQuery::default()
-        };
-        let nodes = self.batch.list_nodes(run, &query).await?;
-        told.nodes = states_of(&nodes);
-        let mut hopeless = Vec::new();
-        for node in &nodes {
-            if !matches!(node.state, NodeState::StartTaskFailed | NodeState::Unusable) {
+            if id < 1 || id > self.plan.tasks.len() as u64 {
                 continue;
             }
-            hopeless.push(node);
-            if !told.bad_nodes.contains(&node.id) {
-                told.bad_nodes.push(node.id.clone());
-                let report = autopsy::node(self.batch, run, node).await;
-                self.narrator.warn(&report);
-                told.report.get_or_insert(report);
+            if self.mends && self.run_again(id, &task, tasks).await? {
+                tasks.ended.remove(&id);
+                continue;
             }
-        }
-        // Nodes that were asked for may never come: what a steady pool has is all that it will have.
-        let all_there = nodes.len() as u64 >= u64::from(self.plan.nodes)
-            || pool.allocation_state == AllocationState::Steady;
-        if !hopeless.is_empty() && hopeless.len() == nodes.len() && all_there {
-            let report = told.report.clone().unwrap_or_default();
-            let message = format!(
-                "none of the {} nodes can run a task; the first: {report}",
-                hopeless.len()
-            );
-            return Err(Failure::message(Exit::PoolFailed, message).into());
-        }
-        Ok(self.judge_resize(&pool, nodes.len())?)
-    }
-
-    /// Whether the pool will ever have a node.
-    fn judge_resize(&self, pool: &Pool, nodes: usize) -> Result<(), Failure> {
-        if nodes > 0 {
-            // Fewer nodes than wished for still finish the run.
-            return Ok(());
-        }
-        let known = |error: &&ErrorItem, codes: &[&str]| {
-            codes
-                .iter()
-                .any(|code| error.code.eq_ignore_ascii_case(code))
-        };
-        let of = |codes: &[&str]| {
-            pool.resize_errors
-                .iter()
-                .find(|error| known(error, codes))
-                .cloned()
-        };
-        if let Some(error) = of(&QUOTA_CODES) {
-            let message = format!(
-                "the pool got no node: {}: {}",
-                error.code,
-                one_line(&error.message)
-            );
-            return Err(Failure::message(Exit::QuotaReached, message).hint(format!(
-                "{} nodes were asked for: use fewer with --nodes, another --vm-size, or ask for a higher quota",
-                self.plan.nodes
-            )));
-        }
-        if let Some(error) = of(&CAPACITY_CODES) {
-            let message = format!(
-                "the pool got no node: {}: {}",
-                error.code,
-                one_line(&error.message)
-            );
-            return Err(Failure::message(Exit::QuotaReached, message).hint(
-                "the region is out of this machine just now: use another --vm-size, or try later",
-            ));
-        }
-        if let Some(error) = pool.resize_errors.first() {
-            let message = format!(
-                "the pool got no node: {}: {}",
-                error.code,
-                one_line(&error.message)
-            );
-            return Err(Failure::message(Exit::PoolFailed, message));
+            let retries = task
+                .execution_info
+                .as_ref()
+                .map_or(0, |run| run.retry_count);
+            tasks.retries.insert(id, retries);
+            tasks.ended.insert(id, cause_of(&task));
         }
         Ok(())
     }
 
-    fn tell(&self, ended: &Ended, told: &Told) {
-        let nodes: Vec<String> = told
-            .nodes
-            .iter()
-            .map(|(state, count)| format!("{count} {state}"))
-            .collect();
-        let failed = failed_of(ended).len();
-        let failed = if failed > 0 {
-            format!(", {failed} of them failed")
-        } else {
-            String::new()
+    /// Runs a task again that failed through no fault of its own; whether it does.
+    async fn run_again(&self, id: u64, task: &Task, tasks: &mut Tasks) -> Result<bool, Trouble> {
+        let tries = tasks.mends.get(&id).copied().unwrap_or(0);
+        let Some(code) = passing_code(task).filter(|_| tries < MENDS_PER_TASK) else {
+            return Ok(false);
         };
-        let nodes = if nodes.is_empty() {
-            "none yet".to_owned()
-        } else {
-            nodes.join(", ")
-        };
-        let (done, all) = (ended.tasks.len(), self.plan.tasks.len());
-        self.narrator.step(
-            6,
-            "watch",
-            format!("nodes: {nodes}; tasks: {done} of {all} ended{failed}"),
-        );
+        self.batch
+            .reactivate_task(self.plan.run.as_str(), &task.id)
+            .await?;
+        tasks.mends.insert(id, tries + 1);
+        self.narrator.warn(format_args!(
+            "task {id}: {code}; it is run again ({} of {MENDS_PER_TASK})",
+            tries + 1
+        ));
+        Ok(true)
     }
 
-    fn out_of_time(&self, ended: &Ended) -> Failure {
+    fn tell(&self, tasks: &Tasks, nodes: &Nodes) {
+        let (done, all) = (tasks.ended.len(), self.plan.tasks.len());
+        let mut text = format!("nodes: {}; tasks: {done} of {all} ended", nodes.text());
+        let of = |count: usize, what: &str| match count {
+            0 => String::new(),
+            count => format!(", {count} {what}"),
+        };
+        text += &of(tasks.failed().len(), "of them failed");
+        let retries: u32 = tasks.retries.values().sum();
+        text += &of(retries as usize, "retries after failures");
+        text += &of(
+            tasks.mends.values().sum::<u32>() as usize,
+            "run again after failures of the service",
+        );
+        text += &of(nodes.taken.len(), "nodes taken away, their tasks put back");
+        self.narrator.step(6, "watch", text);
+    }
+
+    fn out_of_time(&self, tasks: &Tasks) -> Failure {
         let message = format!(
             "the run's time is over ({}): {} of {} tasks ended",
             seconds(self.plan.ttl),
-            ended.tasks.len(),
+            tasks.ended.len(),
             self.plan.tasks.len()
         );
         Failure::message(Exit::TimedOut, message)
@@ -343,30 +334,53 @@ impl Watch<'_> {
     }
 }
 
-/// What was told of the nodes.
-#[derive(Debug, Default)]
-struct Told {
-    /// How many nodes are in each state.
-    nodes: BTreeMap<String, usize>,
-    /// Nodes that were reported as lost to the run.
-    bad_nodes: Vec<String>,
-    /// The first report of one.
-    report: Option<String>,
-}
-
-fn states_of(nodes: &[Node]) -> BTreeMap<String, usize> {
-    let mut states = BTreeMap::new();
-    for node in nodes {
-        *states.entry(node.state.to_string()).or_default() += 1;
-    }
-    states
-}
-
-fn failed_of(ended: &Ended) -> Vec<FailedTask> {
-    let failed = |(id, cause): (&u64, &Option<String>)| {
-        cause.clone().map(|cause| FailedTask { id: *id, cause })
+/// How many tasks of `plan` have ended, and those that failed.
+///
+/// # Errors
+/// What the service refuses: not found when the job is gone.
+pub(super) async fn ended_tasks(
+    batch: &Batch,
+    plan: &RunPlan,
+) -> Result<(usize, Vec<FailedTask>), ServiceError> {
+    let query = ListQuery {
+        filter: Some("state eq 'completed'".to_owned()),
+        select: Some("id,state,executionInfo".to_owned()),
+        ..ListQuery::default()
     };
-    ended.tasks.iter().filter_map(failed).collect()
+    let mut tasks = Tasks::default();
+    for task in batch.list_tasks(plan.run.as_str(), &query).await? {
+        let id = task.id.parse().unwrap_or(0);
+        if id >= 1 && id <= plan.tasks.len() as u64 {
+            tasks.ended.insert(id, cause_of(&task));
+        }
+    }
+    Ok((tasks.ended.len(), tasks.failed()))
+}
+
+impl Tasks {
+    fn failed(&self) -> Vec<FailedTask> {
+        let failed = |(id, cause): (&u64, &Option<String>)| {
+            cause.clone().map(|cause| FailedTask { id: *id, cause })
+        };
+        self.ended.iter().filter_map(failed).collect()
+    }
+}
+
+/// The code of a failure that is the service's and may pass: files that could not be fetched or uploaded. Those of rights
+/// and names stay, and what the program says by its exit code is its own.
+///
+/// Source: Batch REST, `TaskFailureInfo`.
+fn passing_code(task: &Task) -> Option<&str> {
+    let run = task.execution_info.as_ref()?;
+    let failure = run.failure_info.as_ref()?;
+    let is_programs = run.exit_code.is_some_and(|code| code != 0);
+    let code = failure.code.as_str();
+    let passes = code.ends_with("MiscError")
+        || (failure.category == ErrorCategory::ServerError
+            && !["AccessDenied", "NotFound"]
+                .iter()
+                .any(|stays| code.contains(stays)));
+    (passes && !is_programs).then_some(code)
 }
 
 /// Nothing for a task that succeeded, else what the service says.
@@ -416,6 +430,27 @@ mod tests {
             execution_info,
             ..Task::default()
         }
+    }
+
+    #[test]
+    fn failures_of_the_service_pass_and_those_of_the_program_and_of_rights_do_not() {
+        let of = |category, code: &str, exit_code| {
+            let failure = FailureInfo {
+                category,
+                code: code.to_owned(),
+                ..FailureInfo::default()
+            };
+            let task = ended(exit_code, Some(ResultKind::Failure), Some(failure));
+            passing_code(&task).is_some()
+        };
+        use ErrorCategory::{ServerError, UserError};
+        assert!(of(UserError, "BlobDownloadMiscError", None));
+        assert!(of(UserError, "FileUploadMiscError", Some(0)));
+        assert!(of(ServerError, "NodePreempted", None));
+        assert!(!of(UserError, "FailureExitCode", Some(5)));
+        assert!(!of(UserError, "FileUploadMiscError", Some(5)));
+        assert!(!of(UserError, "BlobAccessDenied", None));
+        assert!(!of(ServerError, "ResourceContainerNotFound", None));
     }
 
     #[test]

@@ -126,6 +126,11 @@ impl BatchError {
 /// Source: "Batch status and error codes" of the Batch REST reference.
 pub(super) const MESSAGES: &[(&str, u16, &str)] = &[
     (
+        "ActiveJobAndScheduleQuotaReached",
+        409,
+        "The active jobs quota for the specified account has been reached.",
+    ),
+    (
         "AuthenticationFailed",
         403,
         "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.",
@@ -280,6 +285,11 @@ pub(super) const MESSAGES: &[(&str, u16, &str)] = &[
         "PoolBeingDeleted",
         409,
         "The specified pool has been marked for deletion and is being reclaimed.",
+    ),
+    (
+        "PoolQuotaReached",
+        409,
+        "The pool quota for the specified account has been reached.",
     ),
     (
         "PoolBeingResized",

@@ -87,6 +87,29 @@ pub(crate) fn evaluate(formula: &Formula, metrics: &Metrics) -> Result<Scale, Fo
     Ok(scale)
 }
 
+/// Dedicated nodes and deallocation option that `text` gives at `now`, when the samples of each half minute up to then
+/// saw `pending` tasks: to try a formula without a pool.
+#[cfg(test)]
+pub(crate) fn try_formula(
+    text: &str,
+    now: OffsetDateTime,
+    pending: &[u32],
+) -> Option<(usize, String)> {
+    let samples = pending.iter().rev().zip(0..).map(|(count, age)| Sample {
+        time: now - Duration::seconds(30 * age),
+        values: [("$PendingTasks", f64::from(*count))].into(),
+    });
+    let mut samples: Vec<Sample> = samples.collect();
+    samples.reverse();
+    let metrics = Metrics {
+        now,
+        samples,
+        current: BTreeMap::new(),
+    };
+    let scale = evaluate(&Formula::read(text).ok()?, &metrics).ok()?;
+    Some((scale.dedicated?, scale.option?))
+}
+
 /// A target from a number: whole nodes, none for less than none.
 fn nodes(number: f64) -> Result<usize, FormulaError> {
     /// More than any pool may have.

@@ -10,5 +10,7 @@ mod evaluate;
 mod syntax;
 mod value;
 
+#[cfg(test)]
+pub(crate) use evaluate::try_formula;
 pub(super) use evaluate::{Metrics, Sample, Scale, evaluate};
 pub(super) use syntax::{Formula, FormulaError};
