@@ -25,6 +25,10 @@ fn modes(criterion: &mut Criterion) {
     for corpus in corpora::all(TEXT_BYTES) {
         for mode in WordMode::ALL {
             let settings = CountSettings::new(mode, false);
+            let rivals = rivals::of(mode);
+            for (name, rival) in &rivals {
+                assert_answer(&corpus, settings, &rival(&corpus.text), name);
+            }
             let mut group = criterion.benchmark_group(format!("kernel/count/{mode}"));
             group.throughput(Throughput::Bytes(corpus.text.len() as u64));
             group.sample_size(10);
@@ -33,8 +37,7 @@ fn modes(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new("ours", corpus.name), |bencher| {
                 bencher.iter(|| count_bytes(&corpus.text, settings).totals());
             });
-            for (name, rival) in rivals::of(mode) {
-                assert_answer(&corpus, settings, &rival(&corpus.text), name);
+            for (name, rival) in rivals {
                 group.bench_function(BenchmarkId::new(name, corpus.name), |bencher| {
                     bencher.iter(|| rival(&corpus.text).len());
                 });

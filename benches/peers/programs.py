@@ -12,8 +12,8 @@ HERE = Path(__file__).resolve().parent
 PACKAGES = ["duckdb==2.0.1", "polars==2.1.0", "polars-runtime-32==2.1.0", "chdb==4.4.0", "chdb-core==26.9.0"]
 
 
-def prepare(small: bool) -> dict[str, str]:
-    """Builds and installs; the words that commands use for programs, and their paths."""
+def prepare(small: bool, musl: bool) -> dict[str, str]:
+    """Builds and installs; the words that commands use for programs, and their paths. `musl`: the static build too."""
     profile = "debug" if small else "release"
     cargo = ["cargo", "build", "--locked", "--package", "fanout-benches", "--bin", "rival"]
     cargo += ["--package", "fanout-kernel", "--bin", "topn"]
@@ -25,7 +25,7 @@ def prepare(small: bool) -> dict[str, str]:
         "engines": f"{engines()} {HERE / 'engines.py'}",
         "here": str(HERE),
     }
-    if not small:  # in the small set its answers are another step's
+    if musl:
         run([str(ROOT / "deploy/build-node.sh"), "x86_64"])
         paths["musl"] = str(ROOT / "target/node/x86_64/topn")
     return paths
@@ -54,12 +54,16 @@ def run(command: list[str]) -> None:
 def versions(paths: dict[str, str]) -> list[str]:
     """What was measured, one thing a line."""
     commands = [
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
         [paths["topn"], "--version"],
         ["rustc", "--version"],
         [paths["python"], "--version"],
         ["uname", "-sr"],
     ]
     said = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() for command in commands]
-    said[0] = f"commit {said[0]}"
     return said + PACKAGES
+
+
+def commit() -> str:
+    """The commit that is checked out, with a mark if something is changed."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

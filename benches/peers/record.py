@@ -2,7 +2,7 @@
 
 import csv
 import platform
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from measure import Figures
@@ -14,11 +14,12 @@ BY_HAND = "## What the figures say"  # from here on the page is kept
 
 @dataclass(frozen=True)
 class Measured:
-    """A row's figures by its commands, and the words of its text."""
+    """A row's figures by its commands, the words of its text, and the commit of the programs."""
 
     found: dict[str, Figures]
     words: int
     distinct: int
+    commit: str
 
 
 def read(path: Path) -> dict[str, Measured]:
@@ -28,7 +29,8 @@ def read(path: Path) -> dict[str, Measured]:
         return measured
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
-            row = measured.setdefault(line["row"], Measured({}, int(line["words"]), int(line["distinct"])))
+            own = Measured({}, int(line["words"]), int(line["distinct"]), line["commit"])
+            row = measured.setdefault(line["row"], own)
             numbers = {field.name: float(line[field.name]) for field in fields(Figures)}
             row.found[line["command"]] = Figures(**numbers | {"runs": int(line["runs"])})
     return measured
@@ -40,22 +42,30 @@ def write(path: Path, measured: dict[str, Measured]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         names = [field.name for field in fields(Figures)]
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["row", "words", "distinct", "command", *names])
+        table.writerow(["row", "commit", "words", "distinct", "command", *names])
         for row in ROWS:
             if row.name in measured:
                 own = measured[row.name]
                 for command, found in own.found.items():
                     numbers = [f"{value:.6g}" if isinstance(value, float) else value for value in asdict(found).values()]
-                    table.writerow([row.name, own.words, own.distinct, command, *numbers])
+                    table.writerow([row.name, own.commit, own.words, own.distinct, command, *numbers])
 
 
 def table(measured: dict[str, Measured]) -> list[str]:
     """The table in Markdown."""
-    lines = ["| what | text | ours | best other | measured | at least | stretch | |", "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| what | text | ours | best other | measured | at least | stretch | | by CPU time |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for row in ROWS:
         if row.name in measured:
             lines.append(line_of(row, measured[row.name]))
     return lines
+
+
+def verdict_of(row: Row, own: Measured) -> str:
+    """What the row reaches."""
+    return row.verdict(row.value(own.found, own.words, own.distinct))
 
 
 def line_of(row: Row, own: Measured) -> str:
@@ -65,17 +75,29 @@ def line_of(row: Row, own: Measured) -> str:
     best = min(others, key=lambda command: getattr(own.found[command], row.measure), default=None)
     if row.kind == "gain":
         best = others[0]
+    if row.kind == "nanoseconds" and best is not None:
+        other = f"{1e9 * own.found[best].cpu / own.words:.1f} ns {label(best)}"
+    else:
+        other = "" if best is None else f"{seconds(own.found[best], row.measure)} {label(best)}"
     cells = [
         row.what,
         row.text,
         seconds(own.found[ours], row.measure),
-        "" if best is None else f"{seconds(own.found[best], row.measure)} {label(best)}",
+        other,
         row.shown(value),
         row.shown(row.least),
         row.shown(row.stretch),
         row.verdict(value),
+        row.shown(by_cpu(row, own)),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def by_cpu(row: Row, own: Measured) -> float | None:
+    """What a ratio of times by the clock is by CPU time, which other work on the machine disturbs less."""
+    if row.measure == "cpu" or row.kind not in ("times", "share", "cost"):
+        return None
+    return replace(row, measure="cpu").value(own.found, own.words, own.distinct)
 
 
 def seconds(found: Figures, measure: str) -> str:
@@ -114,6 +136,7 @@ def write_page(path: Path, measured: dict[str, Measured], facts: list[str]) -> N
         "this page. Medians of runs in turn; answers were compared first.",
         "",
         *[f"- {fact}" for fact in facts],
+        f"- programs at {', '.join(dict.fromkeys(own.commit for own in measured.values()))}: the CSV tells which row",
         "",
         *table(measured),
         "",

@@ -1,16 +1,14 @@
-"""The task of the Azure Batch tutorial, as one would write it: words of a file, punctuation stripped, the ten most frequent.
-
-Prints them in the order of `topn`. A line at a time: the text as one list of words would not fit into memory.
+"""The task of the Azure Batch tutorial: the words of a file, all in memory as the tutorial does it (16 bytes of memory for each
+byte of prose), punctuation stripped, counted; the ten most frequent in the order of `topn`.
 """
 
 import string
 import sys
 from collections import Counter
 
-counts: Counter[str] = Counter()
 with open(sys.argv[1], encoding="utf-8") as file:
-    for line in file:
-        counts.update(word.strip(string.punctuation) for word in line.split())
+    stripped = [word.strip(string.punctuation) for word in file.read().split()]
+counts = Counter(stripped)
 del counts[""]
 for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0].encode()))[:10]:
     print(word, count, sep="\t")

@@ -8,7 +8,7 @@ use kernel::settings::WordMode;
 use kernel::top::Row;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::buffer;
+use crate::buffer::{self, Lower};
 
 /// Words and counts.
 pub type Counts = HashMap<Vec<u8>, u64, ahash::RandomState>;
@@ -77,7 +77,7 @@ fn whitespace(bytes: &[u8]) -> Counts {
 /// [`buffer::count`] where it is right, [`whitespace`] for texts that are not ASCII.
 fn buffer(bytes: &[u8]) -> Counts {
     if bytes.is_ascii() {
-        buffer::count(bytes).expect("memory can be read")
+        buffer::count(bytes, Lower::EachByte).expect("memory can be read")
     } else {
         whitespace(bytes)
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! rival buffer FILE             one thread, a buffer, a hash map; words between blanks
+//! rival buffer-vector FILE      the same, lower-cased before the loop
 //! rival crates THREADS FILE     unicode-segmentation, ahash, rayon, a mapped file; words of UAX #29
 //! rival yardstick FILE          cutting and hashing without a table; words and the sum of their hashes
 //! rival loop THREADS            a loop that shares nothing between its threads
@@ -18,7 +19,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use benches::{buffer, crates, mapped};
+use benches::buffer::{self, Lower};
+use benches::{crates, mapped};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -26,7 +28,10 @@ fn main() -> Result<ExitCode, Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["buffer", file] => print_top(buffer::count_file(Path::new(file))?),
+        ["buffer", file] => print_top(buffer::count_file(Path::new(file), Lower::EachByte)?),
+        ["buffer-vector", file] => {
+            print_top(buffer::count_file(Path::new(file), Lower::WholePart)?);
+        }
         ["crates", threads, file] => {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?);
             let text = mapped::map(Path::new(file))?;
@@ -37,7 +42,7 @@ fn main() -> Result<ExitCode, Failure> {
         ["loop", threads] => run_loop(threads.parse()?),
         ["read", threads, folder] => read_tree(threads.parse()?, Path::new(folder))?,
         _ => {
-            println!("usage: rival buffer|crates|yardstick|loop|read ...");
+            println!("usage: rival buffer|buffer-vector|crates|yardstick|loop|read ...");
             return Ok(ExitCode::from(2));
         }
     }
@@ -74,7 +79,7 @@ fn print_pass(_text: &[u8]) -> Result<(), Failure> {
 }
 
 /// Turns of the loop, handed out by a counter to `threads` threads: about half a second of one.
-const TURNS: usize = 6_000;
+const TURNS: usize = 60_000;
 
 /// Hashes the words of a text that stays in the first cache, again and again.
 fn run_loop(threads: usize) {
