@@ -2,7 +2,7 @@
 //!
 //! - `harness`: one program run, and what it left
 //! - `answer`: the same bytes as a count here · `failure`: everything that can go wrong, and what is left then
-//! - `faults`: of the services · `diagnosis`: what is said of them · `resume`: clients that are killed
+//! - `faults`: of the services · `hostile`: what is no answer · `diagnosis`: what is said of them · `resume`: clients that are killed
 //! - `deadline`: what ends without a client · `clients`: runs that are left, followed and shared · `account`: a service in another process, by endpoints and keys, with its own blobs or on Azurite
 #![expect(
     clippy::unwrap_used,
@@ -20,4 +20,5 @@ mod diagnosis;
 mod failure;
 mod faults;
 mod harness;
+mod hostile;
 mod resume;

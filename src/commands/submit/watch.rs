@@ -173,7 +173,7 @@ impl Watch<'_> {
         let mut wait = self.pace.first;
         let mut moved = clock::instant();
         loop {
-            let before = (tasks.ended.len(), nodes.states.clone());
+            let before = seen(&tasks, &nodes);
             let looked = self.look(&mut tasks, &mut nodes).await;
             bar.set_position(tasks.ended.len() as u64);
             match looked {
@@ -206,7 +206,7 @@ impl Watch<'_> {
             if clock::instant() >= self.deadline {
                 return Err(self.out_of_time(&tasks));
             }
-            if before == (tasks.ended.len(), nodes.states.clone()) {
+            if before == seen(&tasks, &nodes) {
                 wait = (wait * 3 / 2).min(self.pace.longest);
             } else {
                 self.tell(&tasks, &nodes);
@@ -332,6 +332,11 @@ impl Watch<'_> {
         Failure::message(Exit::TimedOut, message)
             .hint("give it longer with --ttl, or more nodes with --nodes")
     }
+}
+
+/// What is told when it changes.
+fn seen(tasks: &Tasks, nodes: &Nodes) -> (usize, BTreeMap<String, usize>, usize) {
+    (tasks.ended.len(), nodes.states.clone(), nodes.taken.len())
 }
 
 /// How many tasks of `plan` have ended, and those that failed.
