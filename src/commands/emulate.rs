@@ -4,13 +4,15 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::emulator::{Fault, Log, Options, Service, StartError, catalogue};
+use crate::emulator::{Behaviour, Fault, Log, Options, Service, Span, StartError, catalogue};
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::quantity::{QuantityError, read_duration};
 use crate::secret::Secret;
 
 /// Command line of `fanout emulate`.
@@ -46,6 +48,27 @@ pub struct EmulateArgs {
     /// Print every fault that has a name as JSON, and start nothing
     #[arg(long)]
     pub list_faults: bool,
+    /// How long a node takes to boot: `30s`, or one of a range, `20s..2m`
+    #[arg(long, value_name = "TIME", value_parser = read_span)]
+    pub boot_time: Option<Span>,
+    /// Run no processes: a task takes so long, `5s` or `1s..10s`, unless its `SIMULATED_SECONDS` says otherwise
+    #[arg(long, value_name = "TIME", value_parser = read_span)]
+    pub simulate: Option<Span>,
+    /// Let the clock stand still until `POST /clock` of the control endpoint advances it
+    #[arg(long)]
+    pub frozen: bool,
+    /// How old task counts are
+    #[arg(long, value_name = "TIME", value_parser = read_duration)]
+    pub counts_lag: Option<Duration>,
+    /// Most items of a page of a list, so that clients must follow links
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub page_size: Option<u16>,
+    /// Most pools of the account
+    #[arg(long, value_name = "N")]
+    pub pool_quota: Option<usize>,
+    /// Most jobs of the account that are not completed
+    #[arg(long, value_name = "N")]
+    pub job_quota: Option<usize>,
     /// Print the settings that `az`, the SDKs and `fanout` read, as shell exports, after the ready line
     #[arg(long)]
     pub env: bool,
@@ -73,6 +96,15 @@ pub(crate) async fn emulate(args: EmulateArgs) -> Result<Exit, Failure> {
         None => (None, None),
     };
     let faults = read_faults(&args).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let behaviour = Behaviour {
+        boot: args.boot_time.unwrap_or_default(),
+        simulated: args.simulate,
+        is_frozen: args.frozen,
+        counts_lag: args.counts_lag.unwrap_or_default(),
+        page_max: args.page_size.map(usize::from),
+        pools_max: args.pool_quota,
+        jobs_max: args.job_quota,
+    };
     let options = Options {
         batch_port: args.batch_port,
         blob_port: args.blob_port,
@@ -83,6 +115,7 @@ pub(crate) async fn emulate(args: EmulateArgs) -> Result<Exit, Failure> {
         blob_key,
         node_root: args.node_root,
         faults,
+        behaviour,
         log: if args.quiet { Log::Off } else { Log::Stderr },
     };
     let service = Service::start(options).await.map_err(|error| {
@@ -162,4 +195,17 @@ fn list_faults() -> anyhow::Result<()> {
     serde_json::to_writer_pretty(&mut out, &catalogue())
         .context("list the faults on standard output")?;
     writeln!(out).context("list the faults on standard output")
+}
+
+/// Reads a duration, or two with `..` between.
+fn read_span(text: &str) -> Result<Span, QuantityError> {
+    let (least, most) = text.split_once("..").unwrap_or((text, text));
+    let span = Span {
+        least: read_duration(least)?,
+        most: read_duration(most)?,
+    };
+    if span.least > span.most {
+        return Err(QuantityError::Duration(text.to_owned()));
+    }
+    Ok(span)
 }

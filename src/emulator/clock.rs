@@ -160,6 +160,7 @@ impl Clock {
     /// wait, before the clock goes on. What then waits for the network or a process is not waited for.
     pub(crate) async fn advance(&self, duration: Duration) {
         let _alone = self.advancing.lock().await;
+        self.works.idle().await;
         let target = time::Duration::try_from(duration)
             .ok()
             .and_then(|duration| self.now().checked_add(duration));
@@ -181,6 +182,10 @@ impl Clock {
             .map(|(key, _)| *key)
             .filter(|(deadline, _)| *deadline <= target);
         inner.move_to(next.map_or(target, |(deadline, _)| deadline));
+        if next.is_none() && inner.frozen.is_none() {
+            // The others have less real time to wait than they thought.
+            inner.sleepers.values().for_each(|bell| bell.notify_one());
+        }
         let bell = next.and_then(|key| inner.sleepers.remove(&key));
         drop(inner);
         bell.map(|bell| bell.notify_one()).is_some()
@@ -239,7 +244,8 @@ mod tests {
     async fn an_hour_passes_at_once_and_time_goes_on_from_there() {
         let clock = Arc::new(Clock::start(false));
         let (before, own) = (clock.now(), Arc::clone(&clock));
-        let sleeper = tokio::spawn(async move { own.sleep(Duration::from_secs(3600)).await });
+        let sleeper =
+            tokio::spawn(clock.track(async move { own.sleep(Duration::from_secs(3600)).await }));
         clock.advance(Duration::from_secs(3700)).await;
         sleeper.await.expect("woken");
         assert!(clock.now() - before >= time::Duration::seconds(3700));

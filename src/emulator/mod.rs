@@ -5,11 +5,12 @@
 //!
 //! - `service`: starts and stops everything; `root`: the one directory that holds all files; `orphan`: what a killed service left
 //! - `control`, `faults`, `effect`, `catalogue`, `harm`: faults on demand; `formula`: the language of autoscaling
-//! - `clock`, `work`: time, which a caller may advance, and who has something to do
+//! - `behaviour`: how long things take and how many there may be; `clock`, `work`: time, which a caller may advance, and who has something to do
 //! - `server`: HTTP connections; `call`: one request in parts; `signature`: the two Shared Key schemes
 //! - `batch`: pools, nodes, jobs, tasks; `node`: what a node does with a task; `blob`: containers and blobs
 
 mod batch;
+mod behaviour;
 mod blob;
 mod call;
 mod catalogue;
@@ -29,6 +30,7 @@ mod signature;
 mod stamp;
 mod work;
 
+pub use behaviour::{Behaviour, Span};
 pub use catalogue::{Named, catalogue};
 pub use effect::{Effect, OUTPUT_CODES, RESIZE_CODES, RESOURCE_CODES, Victim};
 pub use faults::{Fault, FaultError, Target};

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::batch::Batch;
+use super::behaviour::Behaviour;
 use super::blob::Blob;
 use super::clock::Clock;
 use super::control::ControlPanel;
@@ -45,6 +46,8 @@ pub struct Options {
     pub node_root: Option<PathBuf>,
     /// Faults from the start on.
     pub faults: Vec<Fault>,
+    /// How nodes, tasks, time and lists behave.
+    pub behaviour: Behaviour,
     /// Where log lines go.
     pub log: Log,
 }
@@ -61,6 +64,7 @@ impl Default for Options {
             blob_key: None,
             node_root: None,
             faults: Vec::new(),
+            behaviour: Behaviour::default(),
             log: Log::Off,
         }
     }
@@ -214,7 +218,7 @@ impl Service {
             [batch_address, blob_address, control_address],
             (batch_key, blob_key),
         );
-        let clock = Arc::new(Clock::start(false));
+        let clock = Arc::new(Clock::start(options.behaviour.is_frozen));
         let faults = Arc::new(Faults::default());
         options
             .faults
@@ -233,6 +237,7 @@ impl Service {
             batch_hmac,
             nodes,
             (Arc::clone(&faults), Arc::clone(&clock)),
+            options.behaviour,
             options.log,
         )
         .map_err(StartError::Client)?;

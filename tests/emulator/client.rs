@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fanout::emulator::{Endpoint, Options, Service};
+use fanout::emulator::{Behaviour, Endpoint, Options, Service};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -128,9 +128,14 @@ pub(crate) fn sign(
 
 impl Rig {
     pub(crate) async fn start() -> Self {
+        Self::with(Behaviour::default()).await
+    }
+
+    pub(crate) async fn with(behaviour: Behaviour) -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
         let options = Options {
             node_root: Some(directory.path().to_owned()),
+            behaviour,
             ..Options::default()
         };
         let service = Service::start(options).await.expect("service");
@@ -234,6 +239,27 @@ impl Rig {
             request = request.body(body);
         }
         Reply::read(request.send().await.expect("answer")).await
+    }
+
+    /// Asks the control endpoint.
+    pub(crate) async fn control(&self, method: &str, path: &str, body: Value) -> Reply {
+        let panel = &self.service.ready().control;
+        let request = self
+            .http
+            .request(
+                method.parse().expect("method"),
+                format!("{}{path}", panel.url),
+            )
+            .bearer_auth(panel.token.expose())
+            .body(body.to_string());
+        Reply::read(request.send().await.expect("answer")).await
+    }
+
+    /// Moves the service's clock forward.
+    pub(crate) async fn advance(&self, seconds: f64) {
+        let order = json!({"advanceSeconds": seconds});
+        let reply = self.control("POST", "/clock", order).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
     }
 
     /// Puts a blob.

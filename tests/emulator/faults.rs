@@ -4,16 +4,7 @@ use crate::client::{Reply, Rig, gone};
 use serde_json::{Value, json};
 
 async fn control(rig: &Rig, method: &str, path: &str, body: Value) -> Reply {
-    let panel = &rig.service.ready().control;
-    let request = rig
-        .http
-        .request(
-            method.parse().expect("method"),
-            format!("{}{path}", panel.url),
-        )
-        .bearer_auth(panel.token.expose())
-        .body(body.to_string());
-    Reply::read(request.send().await.expect("answer")).await
+    rig.control(method, path, body).await
 }
 
 async fn harm(rig: &Rig, fault: Value) {
@@ -268,55 +259,6 @@ async fn faults_have_names() {
     let printed: Value = serde_json::from_slice(&printed.stdout).expect("JSON");
     assert_eq!(printed, named["named"]);
     rig.stop().await;
-}
-
-#[tokio::test]
-async fn a_task_loses_its_node_by_a_fault_and_runs_elsewhere() {
-    let rig = Rig::start().await;
-    rig.add_pool("p", 2, json!({})).await;
-    rig.add_job("j", "p", json!({})).await;
-    for (name, task, state) in [
-        ("node-lost", "a", "unknown"),
-        ("node-preempted", "b", "idle"),
-    ] {
-        harm(&rig, json!({"path": format!("/tasks/{task}"), "count": 1, "effect": effect(&rig, name).await})).await;
-        // The first attempt waits for its end; the second finds the mark of the first and is done.
-        let mark = rig.directory.path().join(format!("mark-{task}"));
-        let command = format!(
-            "/bin/sh -c 'mkdir {} && exec sleep 600 || true'",
-            mark.display()
-        );
-        rig.add_task("j", task, &command, json!({})).await;
-        let info = rig.completed("j", task).await["executionInfo"].clone();
-        assert_eq!(
-            (
-                &info["exitCode"],
-                &info["retryCount"],
-                &info["requeueCount"]
-            ),
-            (&json!(0), &json!(0), &json!(0))
-        );
-        rig.wait_for("/pools/p/nodes", |list| {
-            let nodes = list["value"].as_array().into_iter().flatten();
-            nodes.filter(|node| node["state"] == state).count() == 1
-        })
-        .await;
-        std::fs::remove_dir(mark).expect("the first attempt ran");
-    }
-    rig.stop().await;
-}
-
-/// The effect of the fault named `name`.
-async fn effect(rig: &Rig, name: &str) -> Value {
-    let named = control(rig, "GET", "/faults/named", Value::Null)
-        .await
-        .json();
-    let found = named["named"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|named| named["name"] == name);
-    found.expect(name)["fault"]["effect"].clone()
 }
 
 #[tokio::test]

@@ -12,4 +12,5 @@ mod life;
 mod requests;
 mod rules;
 mod scaling;
+mod simulated;
 mod tasks;

@@ -20,7 +20,7 @@ use super::pool::{Allocation, Pool};
 use super::schema::{self, Object};
 use super::service::{Batch, Order, resource_answer, written};
 use super::state::{Id, State};
-use super::task::TaskState;
+use super::task::{TaskState, Waits};
 use crate::emulator::formula::{Formula, FormulaError, Metrics, Sample, Scale, evaluate};
 use crate::emulator::server::Answer;
 
@@ -240,8 +240,8 @@ fn metrics(state: &State, key: &Id, now: OffsetDateTime) -> Option<Metrics> {
     let pool = state.pools.get(key)?;
     let mut counts = [0_usize; 4];
     for job in state.jobs.values().filter(|job| Id::of(job.pool()) == *key) {
-        counts[0] += job.queue.len();
         for task in job.tasks.values() {
+            counts[0] += usize::from(task.waits == Waits::InQueue);
             counts[1] += usize::from(matches!(
                 task.state,
                 TaskState::Preparing | TaskState::Running

@@ -74,15 +74,7 @@ impl Batch {
             if error.is_none() && !leaving.is_empty() {
                 batch.remove_nodes(&key, leaving, option).await;
             }
-            let mut state = batch.lock();
-            if let Some(pool) = state
-                .pools
-                .get_mut(&key)
-                .filter(|pool| pool.number == number)
-            {
-                pool.resize_errors.extend(error);
-                pool.set_allocation(Allocation::Steady, batch.clock.now());
-            }
+            batch.end_resize(&key, number, error);
         });
     }
 
@@ -121,7 +113,13 @@ impl Batch {
         let Some(root) = self.lock().node_at(place).map(|node| node.root.clone()) else {
             return;
         };
-        if let Err(error) = make_directories(&root) {
+        self.clock.sleep(self.behaviour.boot.draw()).await;
+        if *stop.borrow() {
+            return;
+        }
+        if self.behaviour.simulated.is_none()
+            && let Err(error) = make_directories(&root)
+        {
             self.set_node_state(place, NodeState::Unusable, |node| {
                 node.errors = unusable(&error.to_string());
             });
@@ -218,7 +216,7 @@ impl Batch {
         self.set_node_state(place, NodeState::Idle, |node| {
             node.settle(self.clock.now());
         });
-        self.schedule(&mut self.lock());
+        self.schedule_on(&mut self.lock(), Some(place));
     }
 
     /// Sets the state of a node that is not leaving, and changes it.

@@ -5,9 +5,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::duration::limit;
+use super::harm::resize_error;
 use super::job::JobState;
-use super::node::NodeState;
+use super::node::{NodeState, Occupant};
 use super::object::{child, is, text};
 use super::pool::Allocation;
 use super::schema::Object;
@@ -62,6 +65,27 @@ impl Disabling {
     }
 }
 
+/// How an attempt at a task ends from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The task is completed.
+    ForGood,
+    /// It is queued again, by request.
+    Requeued,
+    /// It is queued again, because its node is lost.
+    Recovered,
+}
+
+/// The runs on the node at `place`.
+fn occupants(state: &mut State, place: &Place) -> Vec<(u64, Occupant)> {
+    state
+        .node_at(place)
+        .into_iter()
+        .flat_map(|node| &node.runs)
+        .map(|(number, run)| (*number, run.clone()))
+        .collect()
+}
+
 impl Batch {
     /// Ends or queues again the tasks on the node at `place`.
     pub(super) fn end_tasks_at(
@@ -70,54 +94,69 @@ impl Batch {
         place: &Place,
         option: Deallocation,
     ) {
-        if option == Deallocation::TaskCompletion {
-            return;
-        }
-        let jobs: Vec<Id> = state.jobs.keys().cloned().collect();
-        for job in jobs {
-            self.end_runs(state, &job, option == Deallocation::Terminate, |at| {
-                at == place
-            });
+        let end = match option {
+            Deallocation::TaskCompletion => return,
+            Deallocation::Terminate => End::ForGood,
+            Deallocation::Requeue => End::Requeued,
+        };
+        for (number, run) in occupants(state, place) {
+            self.end_run(state, (&run.job, &run.task), number, end);
         }
     }
 
-    /// Ends the running tasks of a job at the places that `is_meant` accepts: for good, or to be queued again.
-    fn end_runs(
+    /// Puts the tasks of a lost node back in the queue, uncounted: nobody asked for it.
+    pub(super) fn recover_tasks(self: &Arc<Self>, state: &mut State, place: &Place) {
+        for (number, run) in occupants(state, place) {
+            self.end_run(state, (&run.job, &run.task), number, End::Recovered);
+        }
+    }
+
+    /// Ends the attempt `number` at a task, unless it has ended.
+    fn end_run(
         self: &Arc<Self>,
         state: &mut State,
-        job_key: &Id,
-        is_for_good: bool,
-        is_meant: impl Fn(&Place) -> bool,
+        (job_key, task_key): (&Id, &Id),
+        number: u64,
+        end: End,
     ) {
         let now = self.clock.now();
         let Some(job) = state.jobs.get_mut(job_key) else {
             return;
         };
-        let mut ended = Vec::new();
-        for (key, task) in &mut job.tasks {
-            let Some(run) = task
-                .run
-                .as_ref()
-                .filter(|_| task.place.as_ref().is_some_and(&is_meant))
-            else {
-                continue;
-            };
-            run.cancel.send_replace(true);
-            if is_for_good {
-                ended.push(key.clone());
-            } else {
-                task.requeue(now);
-                task.execution.requeue_count += 1;
-                task.execution.requeued = Some(now);
-                job.queue.push_front(key.clone());
-            }
-        }
-        for key in ended {
+        let Some(task) = job.tasks.get_mut(task_key) else {
+            return;
+        };
+        let Some(run) = task.run.as_ref().filter(|run| run.number == number) else {
+            return;
+        };
+        run.cancel.send_replace(true);
+        if end == End::ForGood {
             let outcome = Outcome {
                 exit_code: None,
                 failure: Some(Failure::ended()),
             };
-            self.complete_task(state, job_key, &key, outcome);
+            self.complete_task(state, job_key, task_key, outcome);
+            return;
+        }
+        task.requeue(now);
+        if end == End::Requeued {
+            task.execution.requeue_count += 1;
+            task.execution.requeued = Some(now);
+        }
+        job.queue_first(task_key.clone());
+    }
+
+    /// Ends all attempts at tasks of a job.
+    fn end_runs(self: &Arc<Self>, state: &mut State, job: &Id, end: End) {
+        let Some(found) = state.jobs.get(job) else {
+            return;
+        };
+        let running = found.tasks.iter().filter_map(|(key, task)| {
+            let run = task.run.as_ref()?;
+            Some((key.clone(), run.number))
+        });
+        for (task, number) in running.collect::<Vec<_>>() {
+            self.end_run(state, (job, &task), number, end);
         }
     }
 
@@ -136,14 +175,7 @@ impl Batch {
         let (batch, key, number) = (Arc::clone(self), key.clone(), pool.number);
         self.spawn(async move {
             batch.remove_nodes(&key, nodes, option).await;
-            let mut state = batch.lock();
-            if let Some(pool) = state
-                .pools
-                .get_mut(&key)
-                .filter(|pool| pool.number == number)
-            {
-                pool.set_allocation(Allocation::Steady, batch.clock.now());
-            }
+            batch.end_resize(&key, number, None);
         });
     }
 
@@ -178,33 +210,67 @@ impl Batch {
             self.schedule(&mut state);
         }
         for place in &places {
-            self.wait_until(|state| state.node_at(place).is_none_or(|node| node.runs.is_empty()))
-                .await;
+            self.wait_until(|state| {
+                is_stopped(state, pool)
+                    || state.node_at(place).is_none_or(|node| node.runs.is_empty())
+            })
+            .await;
             let root = {
                 let mut state = self.lock();
+                let is_stopped = is_stopped(&state, pool);
                 let Some(node) = state.node_at(place) else {
                     continue;
                 };
+                if is_stopped && !node.runs.is_empty() {
+                    node.is_scheduling = true;
+                    node.settle(self.clock.now());
+                    continue;
+                }
                 node.set_state(NodeState::LeavingPool, self.clock.now());
                 node.stop.send_replace(true);
                 node.root.clone()
             };
-            let removed = tokio::task::spawn_blocking(move || {
-                kill_by_root(&root);
-                remove_tree(&root)
-            });
-            if let Ok(Err(error)) = removed.await {
-                self.log(&format!(
-                    "node {}: its directory stays until the service ends: {error}",
-                    place.node
-                ));
-            }
+            self.remove_node_directory(place, root).await;
             let mut state = self.lock();
             if let Some(pool) = state.pools.get_mut(&place.pool) {
                 pool.nodes.remove(&place.node);
             }
         }
         self.changed.notify_waiters();
+    }
+
+    async fn remove_node_directory(&self, place: &Place, root: PathBuf) {
+        if self.behaviour.simulated.is_some() {
+            return;
+        }
+        let removed = tokio::task::spawn_blocking(move || {
+            kill_by_root(&root);
+            remove_tree(&root)
+        });
+        if let Ok(Err(error)) = removed.await {
+            self.log(&format!(
+                "node {}: its directory stays until the service ends: {error}",
+                place.node
+            ));
+        }
+    }
+
+    /// Ends a resize: what could not be done by then, as it was stopped, is no longer wanted.
+    pub(super) fn end_resize(&self, key: &Id, number: u64, error: Option<Value>) {
+        let mut state = self.lock();
+        let pool = state.pools.get_mut(key);
+        let Some(pool) = pool.filter(|pool| pool.number == number) else {
+            return;
+        };
+        pool.resize_errors.extend(error);
+        let counts = (pool.node_count(true), pool.node_count(false));
+        if pool.allocation == Allocation::Stopping
+            && counts != (pool.target_dedicated, pool.target_spot)
+        {
+            (pool.target_dedicated, pool.target_spot) = counts;
+            pool.resize_errors.push(resize_error("ResizeStopped"));
+        }
+        pool.set_allocation(Allocation::Steady, self.clock.now());
     }
 
     /// Begins to delete a pool.
@@ -250,13 +316,12 @@ impl Batch {
         let was_ending = matches!(job.state, JobState::Terminating | JobState::Deleting);
         job.set_state(new, now);
         job.stamp.touch(now);
-        job.queue.clear();
-        job.blocked.clear();
+        job.clear_queues();
         if job.terminate_reason.is_none() {
             job.terminate_reason = reason;
         }
         let number = job.number;
-        self.end_runs(state, key, true, |_| true);
+        self.end_runs(state, key, End::ForGood);
         self.changed.notify_waiters();
         if was_ending {
             // What waits for the job's runs sees its new state.
@@ -288,6 +353,10 @@ impl Batch {
                 return;
             }
             let name = format!("workitems/{}", job.id);
+            if self.behaviour.simulated.is_some() {
+                state.jobs.remove(key);
+                return;
+            }
             let nodes = state.pools.values().flat_map(|pool| pool.nodes.values());
             nodes
                 .map(|node| node.root.join(&name))
@@ -336,7 +405,12 @@ impl Batch {
         job.set_state(JobState::Disabling, now);
         let number = job.number;
         if option != Disabling::Wait {
-            self.end_runs(state, key, option == Disabling::Terminate, |_| true);
+            let end = if option == Disabling::Terminate {
+                End::ForGood
+            } else {
+                End::Requeued
+            };
+            self.end_runs(state, key, end);
         }
         let (batch, key) = (Arc::clone(self), key.clone());
         self.spawn(async move {
@@ -417,6 +491,9 @@ impl Batch {
 
     /// Removes a directory beside everything else.
     pub(super) fn remove_directory(self: &Arc<Self>, directory: PathBuf) {
+        if self.behaviour.simulated.is_some() {
+            return;
+        }
         self.spawn(async move {
             // What stays goes with the node.
             drop(tokio::task::spawn_blocking(move || remove_tree(&directory)).await);
@@ -435,6 +512,14 @@ impl Batch {
             changed.await;
         }
     }
+}
+
+/// Whether the resize of a pool was stopped.
+fn is_stopped(state: &State, pool: &Id) -> bool {
+    state
+        .pools
+        .get(pool)
+        .is_some_and(|pool| pool.allocation == Allocation::Stopping)
 }
 
 #[cfg(test)]

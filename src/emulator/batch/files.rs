@@ -123,6 +123,7 @@ impl Batch {
         let url = url(&task.id);
         let (place, directory) = (task.place.clone(), task.directory(&job.id));
         let root = place.and_then(|place| state.node_at(&place).map(|node| node.root.clone()));
+        let root = root.filter(|_| self.behaviour.simulated.is_none());
         let root = root.ok_or_else(|| BatchError::of("TaskFilesUnavailable"))?;
         Ok(Area {
             directory: root.join(directory),

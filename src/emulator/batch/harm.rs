@@ -12,7 +12,7 @@ use super::error::{BatchError, MESSAGES};
 use super::node::NodeState;
 use super::schema::Object;
 use super::service::{Batch, finish};
-use super::state::{Id, Place, State};
+use super::state::{Id, Place};
 use crate::emulator::call::Call;
 use crate::emulator::effect::{Effect, OUTPUT_CODES, RESOURCE_CODES};
 use crate::emulator::harm::Refuse;
@@ -81,33 +81,18 @@ impl Batch {
         Some(id)
     }
 
-    /// Puts the tasks of a lost node back in the queue, uncounted: nobody asked for it.
-    fn recover_tasks(&self, state: &mut State, place: &Place) {
-        let now = self.clock.now();
-        for job in state.jobs.values_mut() {
-            for (key, task) in &mut job.tasks {
-                if task.place.as_ref() != Some(place) {
-                    continue;
-                }
-                if let Some(run) = task.run.as_ref() {
-                    run.cancel.send_replace(true);
-                    task.requeue(now);
-                    job.queue.push_front(key.clone());
-                }
-            }
-        }
-    }
-
     /// Boots a node that was taken away, from an empty directory.
     async fn bring_back(self: &Arc<Self>, place: &Place) {
         let Some(root) = self.lock().node_at(place).map(|node| node.root.clone()) else {
             return;
         };
-        let removed = tokio::task::spawn_blocking(move || {
-            kill_by_root(&root);
-            remove_tree(&root)
-        });
-        drop(removed.await);
+        if self.behaviour.simulated.is_none() {
+            let removed = tokio::task::spawn_blocking(move || {
+                kill_by_root(&root);
+                remove_tree(&root)
+            });
+            drop(removed.await);
+        }
         let stop = {
             let mut state = self.lock();
             let Some(node) = state
@@ -133,11 +118,7 @@ impl Batch {
             .faults
             .on_event(&path, |effect| matches!(effect, Effect::Resize { .. }))
         {
-            Some(Effect::Resize { code, nodes }) => {
-                let message = resize_message(&code);
-                let error = json!({"code": code, "message": message, "values": []});
-                Some((error, nodes))
-            }
+            Some(Effect::Resize { code, nodes }) => Some((resize_error(&code), nodes)),
             _ => None,
         }
     }
@@ -235,8 +216,9 @@ fn task_path(job: &str, task: &str) -> String {
     format!("/jobs/{job}/tasks/{task}")
 }
 
-fn resize_message(code: &str) -> &'static str {
-    match code {
+/// One of a pool's `resizeErrors`.
+pub(super) fn resize_error(code: &str) -> Value {
+    let message = match code {
         "AccountCoreQuotaReached" => "The account has reached its quota of dedicated cores.",
         "AccountLowPriorityCoreQuotaReached" | "AccountSpotCoreQuotaReached" => {
             "The account has reached its quota of spot cores."
@@ -246,7 +228,8 @@ fn resize_message(code: &str) -> &'static str {
         }
         "ResizeStopped" => "The resize was stopped by a request.",
         _ => "The resize could not be completed.",
-    }
+    };
+    json!({"code": code, "message": message, "values": []})
 }
 
 /// The error `code` with `status`; an unknown code is an internal error.

@@ -13,7 +13,8 @@ use super::object::{Put as _, child, flag, int, is, text};
 use super::query::{Cell, Fields};
 use super::schema::Object;
 use super::state::Id;
-use super::task::{Task, TaskState};
+use super::task::{Task, TaskState, Waits};
+use super::waiting::Waiting;
 use crate::emulator::stamp::Stamp;
 
 /// A job.
@@ -35,7 +36,7 @@ pub(super) struct Job {
     /// Active tasks that wait for a node, in the order in which they are tried.
     pub(super) queue: VecDeque<Id>,
     /// Active tasks that wait for other tasks.
-    pub(super) blocked: Vec<Id>,
+    pub(super) waiting: Waiting,
     /// Attempts that have not ended, those of tasks that were ended meanwhile included.
     pub(super) runs: usize,
     /// Tasks that are not completed.
@@ -111,6 +112,31 @@ impl Job {
     /// Whether exit conditions may end or disable it.
     pub(super) fn acts_on_failure(&self) -> bool {
         is(&self.body, "onTaskFailure", "performexitoptionsjobaction")
+    }
+
+    /// Lets the active task `key` wait for a node, behind all others.
+    pub(super) fn queue_last(&mut self, key: Id) {
+        if let Some(task) = self.tasks.get_mut(&key) {
+            task.waits = Waits::InQueue;
+            self.queue.push_back(key);
+        }
+    }
+
+    /// Lets the active task `key` wait for a node, before all others.
+    pub(super) fn queue_first(&mut self, key: Id) {
+        if let Some(task) = self.tasks.get_mut(&key) {
+            task.waits = Waits::InQueue;
+            self.queue.push_front(key);
+        }
+    }
+
+    /// Takes every waiting task out of the queues; they stay active.
+    pub(super) fn clear_queues(&mut self) {
+        self.queue.clear();
+        self.waiting.clear();
+        for task in self.tasks.values_mut() {
+            task.waits = Waits::No;
+        }
     }
 
     /// Whether no task is waiting or running.

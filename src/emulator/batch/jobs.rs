@@ -20,8 +20,10 @@ use super::pools::check_metadata;
 use super::query::{Cell, Fields};
 use super::schema::{self, Object};
 use super::service::{Batch, Order, empty_answer, json_answer, resource_answer, written};
+use super::simulation::check_simulation;
 use super::spec::{check_range, check_setting, check_work};
 use super::state::{Id, check_id};
+use super::waiting::Waiting;
 use crate::emulator::server::Answer;
 use crate::emulator::stamp::Stamp;
 
@@ -54,7 +56,7 @@ impl Batch {
             terminate_reason: None,
             tasks: BTreeMap::new(),
             queue: VecDeque::new(),
-            blocked: Vec::new(),
+            waiting: Waiting::default(),
             runs: 0,
             unfinished: 0,
             id,
@@ -347,7 +349,7 @@ fn check_job(body: &Object) -> Result<(), BatchError> {
     for setting in children(body, "commonEnvironmentSettings") {
         check_setting(setting)?;
     }
-    Ok(())
+    check_simulation(body)
 }
 
 fn check_special(task: &Object) -> Result<(), BatchError> {

@@ -4,7 +4,7 @@
 //!   `query`, `list`, `object`, `duration`: what operations share
 //! - `pools`, `nodes`, `jobs`, `tasks`, `files`, `images`: the operations
 //! - `state`, `pool`, `node`, `job`, `task`: what is kept and how it is shown
-//! - `autoscale`, `boot`, `schedule`, `preparation`, `run`, `spec`, `ending`: what happens by itself
+//! - `autoscale`, `boot`, `schedule`, `waiting`, `preparation`, `run`, `spec`, `simulation`, `ending`: what happens by itself
 
 mod autoscale;
 mod boot;
@@ -30,10 +30,12 @@ mod run;
 mod schedule;
 mod schema;
 mod service;
+mod simulation;
 mod spec;
 mod state;
 mod task;
 mod tasks;
+mod waiting;
 
 pub(super) use harm::NodeHarm;
 pub(super) use service::Batch;

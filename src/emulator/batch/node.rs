@@ -34,8 +34,8 @@ pub(super) struct Node {
     /// The node's directory.
     pub(super) root: PathBuf,
     pub(super) slots_used: usize,
-    /// Runs that have not ended, those of tasks that were ended meanwhile included; with the slots of each.
-    pub(super) runs: BTreeMap<u64, usize>,
+    /// Runs that have not ended, those of tasks that were ended meanwhile included, by their numbers.
+    pub(super) runs: BTreeMap<u64, Occupant>,
     pub(super) tasks_run: u64,
     pub(super) tasks_succeeded: u64,
     /// The last tasks: lines of `recentTasks`.
@@ -46,6 +46,14 @@ pub(super) struct Node {
     pub(super) stop: watch::Sender<bool>,
     /// Job preparation by job.
     pub(super) preparations: BTreeMap<Id, Preparation>,
+}
+
+/// A run that has slots of a node.
+#[derive(Debug, Clone)]
+pub(super) struct Occupant {
+    pub(super) slots: usize,
+    pub(super) job: Id,
+    pub(super) task: Id,
 }
 
 /// How far a node is with the preparation for a job.

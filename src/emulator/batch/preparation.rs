@@ -259,6 +259,7 @@ impl Batch {
             task: id,
             common: &job.body,
             preparation: preparation.filter(|_| special == Special::Release),
+            is_special: true,
         };
         let directory = format!("workitems/{}/job-1/{id}", job.id);
         let retries_max = child(task, "constraints")
@@ -300,7 +301,7 @@ impl Batch {
             Prepared::Failed | Prepared::Ended => {
                 known.requeue(now);
                 if is_open {
-                    found.queue.push_front(task.clone());
+                    found.queue_first(task.clone());
                 }
                 false
             }

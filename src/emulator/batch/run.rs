@@ -14,6 +14,7 @@ use super::service::Batch;
 use super::spec::Owner;
 use super::state::{Id, Place, State};
 use super::task::{Task, TaskState};
+use super::waiting::satisfy;
 use crate::emulator::node::{Cancel, Outcome, Spec, Stage};
 
 impl Batch {
@@ -40,14 +41,14 @@ impl Batch {
             job.runs = job.runs.saturating_sub(1);
         }
         if let Some(node) = state.node_at(place) {
-            let slots = node.runs.remove(&number).unwrap_or(0);
+            let slots = node.runs.remove(&number).map_or(0, |run| run.slots);
             node.slots_used = node.slots_used.saturating_sub(slots);
             node.settle(now);
         }
         if let Some(outcome) = outcome {
             self.finish(&mut state, job, task, number, outcome);
         }
-        self.schedule(&mut state);
+        self.schedule_after(&mut state, job, place);
         drop(state);
         self.changed.notify_waiters();
     }
@@ -71,6 +72,7 @@ impl Batch {
             task: &task.id,
             common: &job.body,
             preparation: child(&job.body, "jobPreparationTask").and_then(|task| text(task, "id")),
+            is_special: false,
         };
         let is_retried = task
             .retries_max()
@@ -118,7 +120,7 @@ impl Batch {
             task.requeue(now);
             task.execution.retry_count += 1;
             task.execution.retried = Some(now);
-            job.queue.push_front(task_key.clone());
+            job.queue_first(task_key.clone());
         } else {
             self.complete_task(state, job_key, task_key, outcome);
         }
@@ -157,7 +159,10 @@ impl Batch {
             node.tasks_succeeded += u64::from(is_success);
             node.remember(line);
         }
-        self.release_blocked(state, job_key);
+        let is_any_released = state
+            .jobs
+            .get_mut(job_key)
+            .is_some_and(|job| satisfy(job, task_key));
         match action {
             "terminate" if acts => {
                 self.begin_job_end(
@@ -171,6 +176,9 @@ impl Batch {
             _ => {}
         }
         self.end_if_drained(state, job_key);
+        if is_any_released {
+            self.schedule(state);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use super::error::{BatchError, MEDIA_TYPE};
 use super::schema::{Dialect, Object};
 use super::state::State;
+use crate::emulator::behaviour::Behaviour;
 use crate::emulator::call::Call;
 use crate::emulator::clock::Clock;
 use crate::emulator::faults::Faults;
@@ -51,6 +52,7 @@ pub(in crate::emulator) struct Batch {
     is_stopped: AtomicBool,
     pub(super) faults: Arc<Faults>,
     pub(super) clock: Arc<Clock>,
+    pub(super) behaviour: Behaviour,
     log: Log,
 }
 
@@ -72,6 +74,7 @@ impl Batch {
         key: Key,
         directory: PathBuf,
         (faults, clock): (Arc<Faults>, Arc<Clock>),
+        behaviour: Behaviour,
         log: Log,
     ) -> Result<Arc<Self>, reqwest::Error> {
         Ok(Arc::new(Self {
@@ -86,6 +89,7 @@ impl Batch {
             is_stopped: AtomicBool::new(false),
             faults,
             clock,
+            behaviour,
             log,
         }))
     }

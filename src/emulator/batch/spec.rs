@@ -11,8 +11,10 @@ use super::object::{child, children, int, is, text};
 use super::pool::Pool;
 use super::schema::Object;
 use super::service::Batch;
+use super::simulation::{check_simulation, simulate};
+use crate::emulator::behaviour::Span;
 use crate::emulator::node::{
-    Condition, FileFaults, Output, Resource, Source, Spec, is_relative_inside,
+    Condition, FileFaults, Output, Resource, Simulation, Source, Spec, is_relative_inside,
 };
 
 /// Permission bits of a resource file that names none.
@@ -31,6 +33,8 @@ pub(super) struct Owner<'a> {
     pub(super) common: &'a Object,
     /// Id of the job preparation task, for the tasks that come after one.
     pub(super) preparation: Option<&'a str>,
+    /// Whether it prepares or cleans up for the others.
+    pub(super) is_special: bool,
 }
 
 impl Batch {
@@ -59,7 +63,17 @@ impl Batch {
             wall_clock_max: limit(text(constraints, "maxWallClockTime")),
             is_retried,
             faults: FileFaults::default(),
+            simulation: self.simulation(body, owner),
         }
+    }
+
+    /// What `body` does if tasks are simulated: a task takes its time, what prepares for it none.
+    fn simulation(&self, body: &Object, owner: Option<Owner<'_>>) -> Option<Simulation> {
+        let span = self.behaviour.simulated?;
+        Some(match owner {
+            Some(owner) if !owner.is_special => simulate(body, Some(owner.common), span),
+            _ => simulate(body, None, Span::default()),
+        })
     }
 
     fn environment(
@@ -186,6 +200,7 @@ pub(super) fn check_work(body: &Object) -> Result<(), BatchError> {
     for setting in children(body, "environmentSettings") {
         check_setting(setting)?;
     }
+    check_simulation(body)?;
     let constraints = child(body, "constraints").unwrap_or(body);
     check_range(
         "maxTaskRetryCount",

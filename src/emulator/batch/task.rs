@@ -31,6 +31,21 @@ pub(super) struct Task {
     pub(super) run: Option<Run>,
     /// Whether its files were removed after their retention time.
     pub(super) is_cleaned: bool,
+    /// Where it waits while it is active.
+    pub(super) waits: Waits,
+    /// When it began for the first time.
+    pub(super) first_started: Option<OffsetDateTime>,
+}
+
+/// Where an active task waits; entries of queues that say otherwise are left-overs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// Nowhere: it runs, is completed, or its job takes no tasks any more.
+    No,
+    /// For a node.
+    InQueue,
+    /// For other tasks.
+    ForTasks,
 }
 
 /// The attempt that a task is in.
@@ -113,6 +128,7 @@ impl Task {
     /// Ends the task with `outcome`.
     pub(super) fn complete(&mut self, outcome: Outcome, now: OffsetDateTime) {
         self.run = None;
+        self.waits = Waits::No;
         self.execution.exit_code = outcome.exit_code;
         self.execution.failure = outcome.failure;
         self.execution.ended = Some(now);

@@ -19,7 +19,8 @@ use super::schema::{self, Dialect, Object};
 use super::service::{Batch, Order, empty_answer, json_answer, resource_answer, written};
 use super::spec::check_work;
 use super::state::{Id, State, check_id};
-use super::task::{Execution, FILTERABLE, Task, TaskState};
+use super::task::{Execution, FILTERABLE, Task, TaskState, Waits};
+use super::waiting::{unsatisfy, wait_or_queue};
 use crate::emulator::node::{Failure, Outcome};
 use crate::emulator::server::Answer;
 use crate::emulator::stamp::{Stamp, iso};
@@ -201,8 +202,7 @@ impl Batch {
             .tasks
             .get(&key)
             .and_then(|task| Some((task.place.clone()?, task.directory(&job.id))));
-        job.queue.retain(|queued| *queued != key);
-        job.blocked.retain(|blocked| *blocked != key);
+        unsatisfy(job, &key);
         if let Some(task) = job.tasks.remove(&key) {
             job.unfinished -= usize::from(task.state != TaskState::Completed);
             if let Some(run) = &task.run {
@@ -248,11 +248,7 @@ impl Batch {
             exit_code: None,
             failure: Some(Failure::ended()),
         };
-        let key = Id::of(id);
-        let job = state.job(job_id)?;
-        job.queue.retain(|queued| *queued != key);
-        job.blocked.retain(|blocked| *blocked != key);
-        self.complete_task(&mut state, &Id::of(job_id), &key, outcome);
+        self.complete_task(&mut state, &Id::of(job_id), &Id::of(id), outcome);
         self.schedule(&mut state);
         Ok(answer)
     }
@@ -276,6 +272,9 @@ impl Batch {
         if task.is_success() {
             return Err(BatchError::of("TaskSucceeded"));
         }
+        let key = Id::of(id);
+        unsatisfy(state.job(job_id)?, &key);
+        let task = state.task(job_id, id)?;
         task.execution = Execution::default();
         task.requeue(now);
         task.stamp.touch(now);
@@ -286,7 +285,7 @@ impl Batch {
         );
         let job = state.job(job_id)?;
         job.unfinished += 1;
-        enqueue(job, Id::of(id));
+        wait_or_queue(job, key);
         self.schedule(&mut state);
         Ok(answer)
     }
@@ -344,25 +343,13 @@ fn insert_task(
         place: None,
         run: None,
         is_cleaned: false,
+        waits: Waits::No,
+        first_started: None,
     };
     job.tasks.insert(key.clone(), task);
     job.unfinished += 1;
-    enqueue(job, key);
+    wait_or_queue(job, key);
     Ok(stamp)
-}
-
-/// Puts an active task where it waits: for a node, or for other tasks.
-pub(super) fn enqueue(job: &mut Job, key: Id) {
-    if job.uses_dependencies()
-        && job
-            .tasks
-            .get(&key)
-            .is_some_and(|task| task.body.contains_key("dependsOn"))
-    {
-        job.blocked.push(key);
-    } else {
-        job.queue.push_back(key);
-    }
 }
 
 fn fill_constraints(constraints: &mut Object, job: &Job) {

@@ -46,6 +46,16 @@ pub(in crate::emulator) struct Spec {
     pub(in crate::emulator) is_retried: bool,
     /// How its files fail by a fault.
     pub(in crate::emulator) faults: FileFaults,
+    /// What it does instead of running a process.
+    pub(in crate::emulator) simulation: Option<Simulation>,
+}
+
+/// A process that does not run.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::emulator) struct Simulation {
+    /// How long it takes.
+    pub(in crate::emulator) duration: Duration,
+    pub(in crate::emulator) exit_code: i32,
 }
 
 /// Codes with which the files of a task fail on demand.
@@ -169,6 +179,39 @@ impl Agent {
     }
 
     async fn attempt(&self, spec: &Spec) -> Outcome {
+        match spec.simulation {
+            Some(simulation) => self.simulate(spec, simulation).await,
+            // Boxed, so that a simulated task is not as large as a real one.
+            None => Box::pin(self.work(spec)).await,
+        }
+    }
+
+    /// What would be told of a process that takes so long and ends so; files neither come nor go.
+    async fn simulate(&self, spec: &Spec, simulation: Simulation) -> Outcome {
+        if let Some(code) = spec.faults.fetch {
+            return Outcome {
+                exit_code: None,
+                failure: Some(download_failed(code)),
+            };
+        }
+        let limit = spec
+            .wall_clock_max
+            .filter(|limit| *limit < simulation.duration);
+        self.clock.sleep(limit.unwrap_or(simulation.duration)).await;
+        if limit.is_some() {
+            return Outcome {
+                exit_code: Some(EXIT_CODE_KILLED),
+                failure: Some(out_of_time()),
+            };
+        }
+        let failure = (simulation.exit_code != 0).then(Failure::exit);
+        Outcome {
+            exit_code: Some(simulation.exit_code),
+            failure: failure.or_else(|| spec.faults.upload.map(upload_failed)),
+        }
+    }
+
+    async fn work(&self, spec: &Spec) -> Outcome {
         let exit_code = match self.run_process(spec).await {
             Ok(exit_code) => exit_code,
             Err(outcome) => return outcome,
