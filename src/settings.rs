@@ -24,6 +24,13 @@ pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The file to which an embedded service adds what goes over the wire, if `FANOUT_EXCHANGES` names one.
+#[cfg(feature = "emulator")]
+#[must_use]
+pub fn exchanges() -> Option<PathBuf> {
+    process_environment("FANOUT_EXCHANGES").map(PathBuf::from)
+}
+
 /// One service: where it is, and whose key signs.
 #[derive(Debug, Clone)]
 pub struct Account {

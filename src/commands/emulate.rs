@@ -14,6 +14,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::quantity::{QuantityError, read_duration};
 use crate::secret::Secret;
+use crate::settings::exchanges;
 
 /// Command line of `fanout emulate`.
 #[derive(Debug, Clone, clap::Args)]
@@ -69,6 +70,9 @@ pub struct EmulateArgs {
     /// Most jobs of the account that are not completed
     #[arg(long, value_name = "N")]
     pub job_quota: Option<usize>,
+    /// Add every Batch request with its answer to this file, one JSON object a line (or `FANOUT_EXCHANGES`)
+    #[arg(long, value_name = "FILE")]
+    pub exchanges: Option<PathBuf>,
     /// Print the settings that `az`, the SDKs and `fanout` read, as shell exports, after the ready line
     #[arg(long)]
     pub env: bool,
@@ -116,6 +120,7 @@ pub(crate) async fn emulate(args: EmulateArgs) -> Result<Exit, Failure> {
         node_root: args.node_root,
         faults,
         behaviour,
+        exchanges: args.exchanges.or_else(exchanges),
         log: if args.quiet { Log::Off } else { Log::Stderr },
     };
     let service = Service::start(options).await.map_err(|error| {

@@ -6,7 +6,7 @@
 //! - `service`: starts and stops everything; `root`: the one directory that holds all files; `orphan`: what a killed service left
 //! - `control`, `faults`, `effect`, `catalogue`, `harm`: faults on demand; `formula`: the language of autoscaling
 //! - `behaviour`: how long things take and how many there may be; `clock`, `work`: time, which a caller may advance, and who has something to do
-//! - `server`: HTTP connections; `call`: one request in parts; `signature`: the two Shared Key schemes
+//! - `server`: HTTP connections; `call`: one request in parts; `exchange`: a log of them with their answers; `signature`: the two Shared Key schemes
 //! - `batch`: pools, nodes, jobs, tasks; `node`: what a node does with a task; `blob`: containers and blobs
 
 mod batch;
@@ -17,6 +17,7 @@ mod catalogue;
 mod clock;
 mod control;
 mod effect;
+mod exchange;
 mod faults;
 mod formula;
 mod harm;

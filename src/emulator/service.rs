@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ use super::behaviour::Behaviour;
 use super::blob::Blob;
 use super::clock::Clock;
 use super::control::ControlPanel;
+use super::exchange::Exchanges;
 use super::faults::{Fault, Faults, Target};
 use super::harm::Harmed;
 use super::log::Log;
@@ -48,6 +50,8 @@ pub struct Options {
     pub faults: Vec<Fault>,
     /// How nodes, tasks, time and lists behave.
     pub behaviour: Behaviour,
+    /// File to which every Batch request is added with its answer, as a line of JSON; none if absent.
+    pub exchanges: Option<PathBuf>,
     /// Where log lines go.
     pub log: Log,
 }
@@ -65,6 +69,7 @@ impl Default for Options {
             node_root: None,
             faults: Vec::new(),
             behaviour: Behaviour::default(),
+            exchanges: None,
             log: Log::Off,
         }
     }
@@ -101,6 +106,15 @@ pub enum StartError {
     /// The service's directory could not be made.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The log of exchanges could not be opened.
+    #[error("open the log of exchanges `{}`", .path.display())]
+    Exchanges {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The client by which nodes fetch and upload could not be made.
     #[error("make the HTTP client of the nodes")]
     Client(#[source] reqwest::Error),
@@ -153,7 +167,8 @@ impl Ready {
         .to_string()
     }
 
-    /// The settings that `az`, the SDKs and `fanout` read, as `export NAME='VALUE'` lines for a POSIX shell.
+    /// The settings that `az`, the SDKs and `fanout` read, as `export NAME='VALUE'` lines for a POSIX shell. Only a connection
+    /// string can say where Blob is; what clients read before it is unset.
     #[must_use]
     pub fn exports(&self) -> String {
         let connection = format!(
@@ -162,19 +177,23 @@ impl Ready {
             self.blob.key.expose(),
             self.blob.endpoint,
         );
-        [
+        let exports: String = [
             ("AZURE_BATCH_ACCOUNT", self.batch.account.as_str()),
+            ("AZURE_BATCH_ACCOUNT_NAME", &self.batch.account),
             ("AZURE_BATCH_ACCESS_KEY", self.batch.key.expose()),
+            ("AZURE_BATCH_ACCOUNT_KEY", self.batch.key.expose()),
             ("AZURE_BATCH_ENDPOINT", &self.batch.endpoint),
-            ("AZURE_STORAGE_ACCOUNT", &self.blob.account),
-            ("AZURE_STORAGE_KEY", self.blob.key.expose()),
             ("AZURE_STORAGE_CONNECTION_STRING", &connection),
         ]
         .iter()
         .map(|(name, value)| format!("export {name}={}\n", quote(value)))
-        .collect()
+        .collect();
+        format!("unset {READ_BEFORE}\n{exports}")
     }
 }
+
+/// Variables that clients read before the connection string, which then counts for nothing.
+const READ_BEFORE: &str = "AZURE_STORAGE_ACCOUNT AZURE_STORAGE_ACCOUNT_NAME AZURE_STORAGE_KEY AZURE_STORAGE_ACCOUNT_KEY AZURE_STORAGE_SAS_TOKEN";
 
 /// `text` in single quotes for a POSIX shell.
 fn quote(text: &str) -> String {
@@ -187,6 +206,7 @@ fn quote(text: &str) -> String {
 pub struct Service {
     ready: Ready,
     batch: Arc<Batch>,
+    clock: Arc<Clock>,
     servers: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
     root: Root,
@@ -232,13 +252,14 @@ impl Service {
             Arc::clone(&clock),
             options.log,
         );
+        let exchanges = options.exchanges.as_deref().map(open_log).transpose()?;
         let batch = Batch::start(
             &ready.batch,
             batch_hmac,
             nodes,
             (Arc::clone(&faults), Arc::clone(&clock)),
             options.behaviour,
-            options.log,
+            (options.log, exchanges),
         )
         .map_err(StartError::Client)?;
         let panel = ControlPanel {
@@ -257,6 +278,7 @@ impl Service {
         Ok(Self {
             ready,
             batch,
+            clock,
             servers,
             stop,
             root,
@@ -267,6 +289,12 @@ impl Service {
     #[must_use]
     pub fn ready(&self) -> &Ready {
         &self.ready
+    }
+
+    /// Moves the clock of the service forward by `duration`, as `POST /clock` of the control endpoint does: what is due by then
+    /// happens in its order, each thing at its own time.
+    pub async fn advance(&self, duration: Duration) {
+        self.clock.advance(duration).await;
     }
 
     /// Ends the service: kills every process that its nodes started, closes every connection, removes every file.
@@ -292,6 +320,13 @@ impl Drop for Service {
             server.abort();
         }
     }
+}
+
+fn open_log(path: &std::path::Path) -> Result<Exchanges, StartError> {
+    Exchanges::open(path).map_err(|source| StartError::Exchanges {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 async fn bind(

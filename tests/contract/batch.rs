@@ -24,7 +24,11 @@ struct Account {
 
 impl Account {
     async fn start() -> Self {
-        let service = Service::start(Options::default()).await.unwrap();
+        let options = Options {
+            exchanges: fanout::settings::exchanges(),
+            ..Options::default()
+        };
+        let service = Service::start(options).await.unwrap();
         let place = &service.ready().batch;
         let key = SharedKey::parse(&place.account, &place.key).unwrap();
         let endpoint = Endpoint::parse(&place.endpoint).unwrap();

@@ -7,6 +7,7 @@
 
 mod blobs;
 mod client;
+mod conduct;
 mod faults;
 mod life;
 mod requests;

@@ -98,6 +98,53 @@ async fn version_and_media_type_are_demanded() {
 }
 
 #[tokio::test]
+async fn query_parameters_are_checked() {
+    let rig = Rig::start().await;
+    for (query, code) in [
+        ("timeOut=31", "OutOfRangeQueryParameter"),
+        ("timeOut=soon", "InvalidQueryParameterValue"),
+        ("maxresults=1001", "OutOfRangeQueryParameter"),
+        ("$select=colour", "InvalidQueryParameterValue"),
+        ("$expand=nodes", "InvalidQueryParameterValue"),
+        ("colour=red", "UnsupportedQueryParameter"),
+        ("$skipToken=%25", "InvalidQueryParameterValue"),
+    ] {
+        let reply = rig.batch("GET", &format!("/pools?{query}"), None).await;
+        assert_eq!(reply.refusal(), (400, code.to_owned()), "{query}");
+    }
+    assert_eq!(
+        rig.batch("GET", "/pools?timeOut=30", None).await.status,
+        200
+    );
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn no_web_page_may_read_the_answers() {
+    let rig = Rig::start().await;
+    let (batch, blob, control) = (
+        rig.batch_endpoint().endpoint,
+        rig.blob_endpoint().endpoint,
+        rig.service.ready().control.url.clone(),
+    );
+    for url in [batch, blob, format!("{control}/faults")] {
+        for method in ["GET", "OPTIONS"] {
+            let request = rig
+                .http
+                .request(method.parse().expect("method"), &url)
+                .header("origin", "http://evil.example")
+                .header("access-control-request-method", "POST");
+            let answer = request.send().await.expect("answer");
+            assert!(answer.status().is_client_error(), "{method} {url}");
+            let cors =
+                |name: &reqwest::header::HeaderName| name.as_str().starts_with("access-control");
+            assert!(!answer.headers().keys().any(cors), "{method} {url}");
+        }
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_write_without_a_length_is_refused() {
     let rig = Rig::start().await;
     let address = rig.batch_endpoint().endpoint.replace("http://", "");
@@ -171,15 +218,25 @@ async fn what_is_missing_is_named() {
             "/pools/p/nodes/n/reboot",
             "POST /pools/{id}/nodes/{id}/reboot",
         ),
+        (
+            "POST",
+            "/pools/p/nodes/n/reimage",
+            "POST /pools/{id}/nodes/{id}/reimage",
+        ),
+        (
+            "GET",
+            "/pools/p/nodes/n/remoteloginsettings",
+            "remoteloginsettings",
+        ),
+        ("POST", "/pools/p/nodes/n/users", "users"),
+        ("GET", "/pools/p/nodes/n/extensions", "extensions"),
+        ("GET", "/applications", "GET /applications"),
         ("GET", "/jobs/j/tasks/t/subtasksinfo", "subtasksinfo"),
     ] {
         let reply = rig.batch(method, path, None).await;
         assert_eq!(reply.refusal(), (501, "NotImplemented".to_owned()));
         assert!(reply.text.contains(named), "{}", reply.text);
     }
-    let body = json!({"id": "j", "poolInfo": {"poolId": "p"}, "jobManagerTask": {"id": "m", "commandLine": "x"}});
-    let reply = rig.batch("POST", "/jobs", Some(body)).await;
-    assert!(reply.text.contains("`jobManagerTask`"), "{}", reply.text);
     assert_eq!(
         rig.batch("GET", "/nonsense", None).await.refusal(),
         (400, "InvalidUri".to_owned())
@@ -187,6 +244,88 @@ async fn what_is_missing_is_named() {
     rig.put_container("con").await;
     let reply = rig.blob("PUT", "/con/b?comp=lease", b"", &[]).await;
     assert_eq!(reply.refusal(), (501, "NotImplemented".to_owned()));
+    rig.stop().await;
+}
+
+/// Bodies with properties that are not offered, where they go, and how the property is named.
+fn unoffered() -> Vec<(&'static str, serde_json::Value, &'static str)> {
+    let job = |name: &str| json!({"id": "j", "poolInfo": {"poolId": "p"}, name: {"id": "m", "commandLine": "x", "subnetId": "s"}});
+    let task = |name: &str| json!({"id": "t", "commandLine": "x", name: {"imageName": "i", "coordinationCommandLine": "c"}});
+    let pool = |name: &str, value: serde_json::Value| {
+        json!({
+            "id": "p",
+            "vmSize": "standard_d2s_v5",
+            "targetDedicatedNodes": 0,
+            "virtualMachineConfiguration": {
+                "imageReference": {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server"},
+                "nodeAgentSKUId": "batch.node.ubuntu 24.04",
+            },
+            name: value,
+        })
+    };
+    let identity = json!({"id": "t", "commandLine": "x", "resourceFiles": [{
+        "httpUrl": "http://127.0.0.1/x", "filePath": "x", "identityReference": {"resourceId": "r"},
+    }]});
+    let packages = json!([{"applicationId": "a"}]);
+    vec![
+        ("/jobs", job("jobManagerTask"), "`jobManagerTask`"),
+        (
+            "/jobs",
+            job("networkConfiguration"),
+            "`networkConfiguration`",
+        ),
+        (
+            "/jobs",
+            json!({"id": "k", "poolInfo": {"autoPoolSpecification": {"poolLifetimeOption": "job"}}}),
+            "`poolInfo.autoPoolSpecification`",
+        ),
+        (
+            "/jobs/j/tasks",
+            task("multiInstanceSettings"),
+            "`multiInstanceSettings`",
+        ),
+        (
+            "/jobs/j/tasks",
+            task("containerSettings"),
+            "`containerSettings`",
+        ),
+        ("/jobs/j/tasks", identity, "identityReference`"),
+        (
+            "/pools",
+            pool("applicationPackageReferences", packages),
+            "`applicationPackageReferences`",
+        ),
+        (
+            "/pools",
+            pool("userAccounts", json!([{"name": "u"}])),
+            "`userAccounts`",
+        ),
+        (
+            "/pools",
+            pool("mountConfiguration", json!([{}])),
+            "`mountConfiguration`",
+        ),
+        (
+            "/pools",
+            pool("networkConfiguration", json!({})),
+            "`networkConfiguration`",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn properties_that_are_missing_are_named() {
+    let rig = Rig::start().await;
+    rig.add_job("j", "p", json!({})).await;
+    for (path, body, named) in unoffered() {
+        let reply = rig.batch("POST", path, Some(body)).await;
+        assert_eq!(
+            reply.refusal(),
+            (501, "NotImplemented".to_owned()),
+            "{named}"
+        );
+        assert!(reply.text.contains(named), "{}", reply.text);
+    }
     rig.stop().await;
 }
 

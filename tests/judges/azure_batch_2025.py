@@ -24,7 +24,8 @@ from azure.storage.blob import (
 
 FANOUT = os.environ["FANOUT"]
 LIMIT_SECONDS = 30
-# The client sends no body that its own serializer accepts unless it is given one, and it exports no model for this one.
+# The client sends no body that its own serializer accepts unless it is given one, and it exports no model for this one and those
+# for nodes.
 TERMINATION = {"terminateReason": "Judged"}
 
 
@@ -161,6 +162,16 @@ class Judge:
         assert client.get_node("pool", node.id).state == "offline"
         client.enable_node_scheduling("pool", node.id)
         assert "shared" in [file.name for file in client.list_node_files("pool", node.id)]
+        option = {"nodeDeallocateOption": "requeue"}
+        client.begin_deallocate_node("pool", node.id, options=option, polling_interval=0.05).result()
+        assert client.get_node("pool", node.id).state == "deallocated"
+        client.begin_start_node("pool", node.id, polling_interval=0.05).result()
+        self.idle("pool", 1)
+        option = {"nodeRebootOption": "requeue"}
+        refused(HttpResponseError, lambda: client.begin_reboot_node("pool", node.id, options=option))
+        refused(HttpResponseError, lambda: client.get_node_remote_login_settings("pool", node.id))
+        usage = client.get_pool("pool", expand=["stats"]).pool_statistics.usage_statistics
+        assert usage.dedicated_core_time > datetime.timedelta(0), usage
         item = models.BatchMetadataItem(name="owner", value="judge")
         client.update_pool("pool", models.BatchPoolUpdateOptions(metadata=[item]))
         client.replace_pool_properties(
@@ -221,6 +232,10 @@ class Judge:
         assert len(list(client.list_tasks("job", max_results=100, select=["id", "state"]))) == 251
         counts = client.get_job_task_counts("job").task_counts
         assert (counts.completed, counts.succeeded, counts.failed) == (251, 251, 0), counts
+        stats = client.get_job("job", expand=["stats"]).job_statistics
+        assert (stats.succeeded_tasks_count, stats.failed_tasks_count) == (251, 0), stats
+        stats = client.get_task("job", "after", expand=["stats"]).task_statistics
+        assert stats.wall_clock_time > datetime.timedelta(0), stats
         [status] = client.list_job_preparation_and_release_task_status("job")
         assert status.job_preparation_task_execution_info.result == "success"
         self.files()

@@ -85,6 +85,7 @@ impl Place {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.path())
             .env("TMPDIR", self.path().join("tmp"))
+            .envs(fanout::settings::exchanges().map(|log| ("FANOUT_EXCHANGES", log)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -7,7 +7,7 @@ use crate::emulator::{Endpoint, Options, Service};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::Narrator;
-use crate::settings::{Account, Services};
+use crate::settings::{Account, Services, exchanges};
 
 /// Starts the service, runs on it, and stops it: its processes and files go with it.
 pub(super) async fn submit(
@@ -15,7 +15,11 @@ pub(super) async fn submit(
     narrator: &Narrator,
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Failure> {
-    let service = Service::start(Options::default()).await.map_err(|error| {
+    let options = Options {
+        exchanges: exchanges(),
+        ..Options::default()
+    };
+    let service = Service::start(options).await.map_err(|error| {
         Failure::new(Exit::LocalIo, error).context("starting the embedded service")
     })?;
     let ready = service.ready();

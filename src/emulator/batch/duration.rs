@@ -38,6 +38,16 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
+/// Writes `duration` as `PT1.5S`, with 7 digits at most.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let (whole, ticks) = (duration.as_secs(), duration.subsec_nanos() / 100);
+    if ticks == 0 {
+        return format!("PT{whole}S");
+    }
+    let fraction = format!("{ticks:07}");
+    format!("PT{whole}.{}S", fraction.trim_end_matches('0'))
+}
+
 /// Reads a limit: `None` for no limit, absent or too large to matter.
 pub(super) fn limit(text: Option<&str>) -> Option<Duration> {
     /// 1,000 years: no process runs longer, and sums with it stay in range.
@@ -59,6 +69,12 @@ mod tests {
         assert_eq!(seconds("PT20M00S"), Some(1_200.0));
         assert!(parse_duration(INFINITE).is_some());
         assert_eq!(limit(Some(INFINITE)), None);
+        for text in ["PT0S", "PT90S", "PT1.5S", "PT0.0000001S"] {
+            assert_eq!(
+                parse_duration(text).map(show_duration).as_deref(),
+                Some(text)
+            );
+        }
         assert_eq!(limit(Some("PT1S")), Some(Duration::from_secs(1)));
     }
 

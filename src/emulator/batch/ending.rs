@@ -16,6 +16,7 @@ use super::pool::Allocation;
 use super::schema::Object;
 use super::service::Batch;
 use super::state::{Id, Place, State};
+use super::stats::between;
 use super::task::TaskState;
 use crate::emulator::node::{Failure, Outcome, kill_by_root};
 use crate::emulator::root::remove_tree;
@@ -132,8 +133,8 @@ impl Batch {
         run.cancel.send_replace(true);
         if end == End::ForGood {
             let outcome = Outcome {
-                exit_code: None,
                 failure: Some(Failure::ended()),
+                ..Outcome::default()
             };
             self.complete_task(state, job_key, task_key, outcome);
             return;
@@ -232,8 +233,12 @@ impl Batch {
             };
             self.remove_node_directory(place, root).await;
             let mut state = self.lock();
-            if let Some(pool) = state.pools.get_mut(&place.pool) {
-                pool.nodes.remove(&place.node);
+            let now = self.clock.now();
+            if let Some(pool) = state.pools.get_mut(&place.pool)
+                && let Some(node) = pool.nodes.remove(&place.node)
+                && node.is_dedicated
+            {
+                pool.dedicated_gone += between(node.allocated, now);
             }
         }
         self.changed.notify_waiters();
@@ -449,6 +454,38 @@ impl Batch {
             if is_due {
                 let reason = Some("MaxWallClockTimeExpiry".to_owned());
                 batch.begin_job_end(&mut state, &key, JobState::Terminating, reason);
+            }
+        });
+    }
+
+    /// Keeps the task counts of a job as they are from time to time, if counts lag.
+    pub(super) fn watch_counts(self: &Arc<Self>, state: &State, key: &Id) {
+        /// How many are kept of the time by which counts lag.
+        const PER_LAG: u32 = 4;
+        let lag = self.behaviour.counts_lag;
+        let Some(job) = state.jobs.get(key).filter(|_| !lag.is_zero()) else {
+            return;
+        };
+        let (batch, key, number) = (Arc::clone(self), key.clone(), job.number);
+        self.spawn(async move {
+            loop {
+                batch.clock.sleep(lag / PER_LAG).await;
+                let now = batch.clock.now();
+                let mut state = batch.lock();
+                let job = state.jobs.get_mut(&key);
+                let Some(job) = job.filter(|job| job.number == number) else {
+                    return;
+                };
+                let counts = job.show_counts();
+                job.past_counts.push_back((now, counts));
+                let is_old = |at: usize| {
+                    let (taken, _) = job.past_counts.get(at)?;
+                    Some(*taken <= now - lag)
+                };
+                // The newest of those that are old enough is still told.
+                if is_old(1) == Some(true) {
+                    job.past_counts.pop_front();
+                }
             }
         });
     }

@@ -155,6 +155,46 @@ pub(super) const MESSAGES: &[(&str, u16, &str)] = &[
         400,
         "A metadata key was specified that is empty.",
     ),
+    (
+        "AccountIsDisabled",
+        403,
+        "The specified account is disabled.",
+    ),
+    (
+        "ActiveJobAndScheduleQuotaReached",
+        409,
+        "The account has reached its quota of active jobs and job schedules.",
+    ),
+    (
+        "InsufficientAccountPermissions",
+        403,
+        "The account being accessed does not have sufficient permissions to execute this operation.",
+    ),
+    (
+        "InvalidInput",
+        400,
+        "One of the request inputs is not valid.",
+    ),
+    (
+        "NodeBeingCreated",
+        409,
+        "The specified node is being created.",
+    ),
+    (
+        "OperationTimedOut",
+        500,
+        "The operation could not be completed within the permitted time.",
+    ),
+    (
+        "PoolQuotaReached",
+        409,
+        "The account has reached its quota of pools.",
+    ),
+    (
+        "UnsupportedQueryParameter",
+        400,
+        "A query parameter that's not supported was specified in the request URI.",
+    ),
     ("FileNotFound", 404, "The specified file does not exist."),
     (
         "InternalError",

@@ -17,7 +17,8 @@ use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::error::BatchError;
-use super::list::{PAGE_MAX, Page, document};
+use super::list::{Kind, PAGE_MAX, document};
+use super::node::NodeState;
 use super::object::Put as _;
 use super::query::{Cell, Fields};
 use super::schema::{Dialect, Object};
@@ -28,6 +29,14 @@ use crate::emulator::root::remove_tree;
 use crate::emulator::server::{Answer, Body, empty};
 use crate::emulator::stamp::{Stamp, http_date, iso, parse_http_date};
 
+/// Lists of files.
+const FILES: Kind = Kind {
+    name: "files",
+    page_max: PAGE_MAX,
+    filterable: &["name"],
+    members: "",
+    has_stats: false,
+};
 /// Bytes read from disk at a time.
 const READ_BYTES: usize = 256 << 10;
 
@@ -97,8 +106,17 @@ impl Batch {
         let mut state = self.lock();
         let node = state.node(pool, node)?;
         let root = node.root.clone();
-        if node.booted.is_none() {
-            return Err(BatchError::of("OperationInvalidForCurrentState"));
+        match node.state {
+            NodeState::Creating | NodeState::Starting if node.booted.is_none() => {
+                return Err(BatchError::of("NodeBeingCreated"));
+            }
+            NodeState::Unusable | NodeState::Unknown => {
+                return Err(BatchError::of("NodeStateUnusable"));
+            }
+            _ if node.booted.is_none() => {
+                return Err(BatchError::of("OperationInvalidForCurrentState"));
+            }
+            _ => {}
         }
         let url = format!("{}/files", node.url(&self.endpoint, pool));
         Ok(Area {
@@ -133,7 +151,7 @@ impl Batch {
     }
 
     fn list_files(&self, order: &Order, area: &Area) -> Result<Answer, BatchError> {
-        let page = Page::read(&order.call, PAGE_MAX, &["name"])?;
+        let page = self.page(&order.call, &FILES)?;
         let is_recursive = order
             .call
             .query("recursive")
@@ -146,11 +164,11 @@ impl Batch {
             .iter()
             .filter(|item| item.name > after)
             .map(|item| (item.name.as_str(), item));
-        let taken = page.take(rest, |item| show(item, area, order.dialect));
+        let taken = page.take(rest, |item, _| show(item, area, order.dialect));
         Ok(json_answer(document(
             &order.call,
             &self.endpoint,
-            "files",
+            FILES.name,
             taken,
         )))
     }

@@ -75,14 +75,14 @@ impl Batch {
                 })
                 .await;
             if is_back {
-                batch.bring_back(&place).await;
+                batch.bring_back(&place, new).await;
             }
         });
         Some(id)
     }
 
-    /// Boots a node that was taken away, from an empty directory.
-    async fn bring_back(self: &Arc<Self>, place: &Place) {
+    /// Boots a node that was taken away or deallocated, unless it is no longer in the state `from`; its directory is empty.
+    pub(super) async fn bring_back(self: &Arc<Self>, place: &Place, from: NodeState) {
         let Some(root) = self.lock().node_at(place).map(|node| node.root.clone()) else {
             return;
         };
@@ -95,13 +95,15 @@ impl Batch {
         }
         let stop = {
             let mut state = self.lock();
-            let Some(node) = state
-                .node_at(place)
-                .filter(|node| node.state == NodeState::Preempted)
-            else {
+            let Some(node) = state.node_at(place).filter(|node| node.state == from) else {
                 return;
             };
-            node.set_state(NodeState::Creating, self.clock.now());
+            let new = if from == NodeState::Deallocated {
+                NodeState::Starting
+            } else {
+                NodeState::Creating
+            };
+            node.set_state(new, self.clock.now());
             node.booted = None;
             node.start_task_info = None;
             node.preparations.clear();
@@ -131,6 +133,7 @@ impl Batch {
             Some(Effect::StartTask { exit_code }) => Some(Outcome {
                 exit_code: Some(exit_code),
                 failure: Some(Failure::exit()),
+                ..Outcome::default()
             }),
             _ => None,
         }

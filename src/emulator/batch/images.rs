@@ -6,7 +6,7 @@ use hyper::Response;
 use serde_json::json;
 
 use super::error::BatchError;
-use super::list::{PAGE_MAX, Page, document};
+use super::list::{Kind, PAGE_MAX, document};
 use super::object::{Put as _, text};
 use super::query::{Cell, Fields};
 use super::schema::Object;
@@ -22,6 +22,15 @@ struct Image {
     capabilities: &'static [&'static str],
     end_of_life: Option<&'static str>,
 }
+
+/// Lists of images.
+const SUPPORTED: Kind = Kind {
+    name: "supportedimages",
+    page_max: PAGE_MAX,
+    filterable: &["osType", "verificationType", "nodeAgentSKUId"],
+    members: "",
+    has_stats: false,
+};
 
 /// Pairs of image and node agent that the real service has verified.
 const IMAGES: &[Image] = &[
@@ -80,11 +89,7 @@ impl Fields for &Image {
 
 impl Batch {
     pub(super) fn list_images(&self, call: &Call) -> Result<Response<Body>, BatchError> {
-        let page = Page::read(
-            call,
-            PAGE_MAX,
-            &["osType", "verificationType", "nodeAgentSKUId"],
-        )?;
+        let page = self.page(call, &SUPPORTED)?;
         let after = page.after.as_deref().unwrap_or_default();
         let keys: Vec<String> = (0..IMAGES.len())
             .map(|index| format!("{index:02}"))
@@ -94,7 +99,7 @@ impl Batch {
             .map(String::as_str)
             .zip(IMAGES)
             .filter(|(key, _)| *key > after);
-        let taken = page.take(items, |image| {
+        let taken = page.take(items, |image, _| {
             let mut object = Object::new();
             object
                 .put("nodeAgentSKUId", image.agent)
@@ -108,7 +113,7 @@ impl Batch {
         Ok(json_answer(document(
             call,
             &self.endpoint,
-            "supportedimages",
+            SUPPORTED.name,
             taken,
         )))
     }

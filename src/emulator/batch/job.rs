@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::duration::limit;
 use super::error::BatchError;
+use super::list::{Kind, PAGE_MAX};
 use super::object::{Put as _, child, flag, int, is, text};
 use super::query::{Cell, Fields};
 use super::schema::Object;
@@ -41,6 +42,8 @@ pub(super) struct Job {
     pub(super) runs: usize,
     /// Tasks that are not completed.
     pub(super) unfinished: usize,
+    /// Counts as they were, the newest last, if counts lag.
+    pub(super) past_counts: VecDeque<(OffsetDateTime, Object)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +196,16 @@ impl Job {
         object
     }
 
+    /// `taskcounts` as they were at `time`, or a little earlier: none before the first.
+    pub(super) fn show_counts_at(&self, time: OffsetDateTime) -> Object {
+        let past = self.past_counts.iter().rev();
+        let mut past = past.filter(|(taken, _)| *taken <= time);
+        past.next().map_or_else(
+            || show_counts(&[0; 5], &[0; 5]),
+            |(_, counts)| counts.clone(),
+        )
+    }
+
     /// `taskcounts`.
     pub(super) fn show_counts(&self) -> Object {
         let mut tasks = [0_usize; 5];
@@ -210,26 +223,42 @@ impl Job {
                 slots[index] += task.slots();
             }
         }
-        let show = |counts: [usize; 5]| {
-            let mut object = Object::new();
-            for (name, count) in ["active", "running", "completed", "succeeded", "failed"]
-                .iter()
-                .zip(counts)
-            {
-                object.put(name, count);
-            }
-            object
-        };
-        let mut object = Object::new();
-        object
-            .put("taskCounts", show(tasks))
-            .put("taskSlotCounts", show(slots));
-        object
+        show_counts(&tasks, &slots)
     }
 }
 
+fn show_counts(tasks: &[usize; 5], slots: &[usize; 5]) -> Object {
+    let show = |counts: &[usize; 5]| {
+        let mut object = Object::new();
+        for (name, count) in ["active", "running", "completed", "succeeded", "failed"]
+            .iter()
+            .zip(counts)
+        {
+            object.put(name, *count);
+        }
+        object
+    };
+    let mut object = Object::new();
+    object
+        .put("taskCounts", show(tasks))
+        .put("taskSlotCounts", show(slots));
+    object
+}
+
+/// Lists of jobs.
+pub(super) const JOBS: Kind = Kind {
+    name: "jobs",
+    page_max: PAGE_MAX,
+    filterable: FILTERABLE,
+    members: "id displayName usesTaskDependencies url eTag lastModified creationTime state stateTransitionTime \
+        previousState previousStateTransitionTime priority allowTaskPreemption maxParallelTasks \
+        constraints jobManagerTask jobPreparationTask jobReleaseTask commonEnvironmentSettings poolInfo \
+        onAllTasksComplete onTaskFailure networkConfiguration metadata executionInfo stats",
+    has_stats: true,
+};
+
 /// What jobs can be filtered by.
-pub(super) const FILTERABLE: &[&str] = &[
+const FILTERABLE: &[&str] = &[
     "id",
     "state",
     "stateTransitionTime",

@@ -13,8 +13,8 @@ use super::condition::check;
 use super::duration::INFINITE;
 use super::ending::Disabling;
 use super::error::BatchError;
-use super::job::{FILTERABLE, Job, JobState};
-use super::list::{PAGE_MAX, Page, Select, document};
+use super::job::{JOBS, Job, JobState};
+use super::list::{Kind, PAGE_MAX, Select, document};
 use super::object::{Put as _, child, children, int, is, text};
 use super::pools::check_metadata;
 use super::query::{Cell, Fields};
@@ -44,6 +44,13 @@ impl Batch {
             };
             return Err(BatchError::of(code));
         }
+        let active = state.jobs.values();
+        let active = active
+            .filter(|job| job.state != JobState::Completed)
+            .count();
+        if self.behaviour.jobs_max.is_some_and(|most| active >= most) {
+            return Err(BatchError::of("ActiveJobAndScheduleQuotaReached"));
+        }
         let job = Job {
             number: state.number(),
             body,
@@ -59,38 +66,41 @@ impl Batch {
             waiting: Waiting::default(),
             runs: 0,
             unfinished: 0,
+            past_counts: VecDeque::new(),
             id,
         };
         // A quirk of the real service: the URLs do not end in the job's id.
         let answer = written(StatusCode::CREATED, &job.stamp, &self.job_url("job-1"));
         state.jobs.insert(key.clone(), job);
         self.watch_deadline(&state, &key);
+        self.watch_counts(&state, &key);
         self.end_if_drained(&mut state, &key);
         Ok(answer)
     }
 
     pub(super) fn list_jobs(&self, order: &Order) -> Result<Answer, BatchError> {
-        let page = Page::read(&order.call, PAGE_MAX, FILTERABLE)?;
+        let page = self.page(&order.call, &JOBS)?;
         let after = Id::of(page.after.as_deref().unwrap_or_default());
         let state = self.lock();
         let jobs = state.jobs.range((Bound::Excluded(after), Bound::Unbounded));
-        let taken = page.take(jobs.map(|(key, job)| (key.as_str(), job)), |job| {
-            job.show(&self.endpoint)
-        });
+        let taken = page.take(
+            jobs.map(|(key, job)| (key.as_str(), job)),
+            |job, with_stats| self.show_job(job, with_stats.then_some(order.dialect)),
+        );
         Ok(json_answer(document(
             &order.call,
             &self.endpoint,
-            "jobs",
+            JOBS.name,
             taken,
         )))
     }
 
     pub(super) fn get_job(&self, order: &Order, id: &str) -> Result<Answer, BatchError> {
-        let select = Select::read(&order.call)?;
+        let select = Select::read(&order.call, &JOBS)?;
         let mut state = self.lock();
         let job = state.job(id)?;
         check(&order.call, &job.stamp)?;
-        let mut object = job.show(&self.endpoint);
+        let mut object = self.show_job(job, select.with_stats.then_some(order.dialect));
         select.apply(&mut object);
         Ok(resource_answer(
             &self.endpoint,
@@ -257,7 +267,12 @@ impl Batch {
 
     pub(super) fn get_task_counts(&self, _order: &Order, id: &str) -> Result<Answer, BatchError> {
         let mut state = self.lock();
-        let counts = state.job(id)?.show_counts();
+        let job = state.job(id)?;
+        let counts = if self.behaviour.counts_lag.is_zero() {
+            job.show_counts()
+        } else {
+            job.show_counts_at(self.clock.now() - self.behaviour.counts_lag)
+        };
         Ok(resource_answer(
             &self.endpoint,
             "taskcountsresult",
@@ -267,7 +282,7 @@ impl Batch {
     }
 
     pub(super) fn list_preparations(&self, order: &Order, id: &str) -> Result<Answer, BatchError> {
-        let page = Page::read(&order.call, PAGE_MAX, &[])?;
+        let page = self.page(&order.call, &PREPARATIONS)?;
         let after = page.after.clone().unwrap_or_default();
         let mut state = self.lock();
         let job = state.job(id)?;
@@ -295,13 +310,14 @@ impl Batch {
             }
         }
         lines.sort_by(|left, right| left.0.cmp(&right.0));
-        let taken = page.take(lines.iter().map(|line| (line.0.as_str(), line)), |line| {
-            line.1.clone()
-        });
+        let taken = page.take(
+            lines.iter().map(|line| (line.0.as_str(), line)),
+            |line, _| line.1.clone(),
+        );
         Ok(json_answer(document(
             &order.call,
             &self.endpoint,
-            "jobpreparationandreleasetaskstatuslist",
+            PREPARATIONS.name,
             taken,
         )))
     }
@@ -312,12 +328,21 @@ impl Batch {
     }
 }
 
+/// Lists of preparations and releases.
+const PREPARATIONS: Kind = Kind {
+    name: "jobpreparationandreleasetaskstatuslist",
+    page_max: PAGE_MAX,
+    filterable: &["poolId", "nodeId"],
+    members: "poolId nodeId nodeUrl jobPreparationTaskExecutionInfo jobReleaseTaskExecutionInfo",
+    has_stats: false,
+};
+
 /// What one node did for a job, by the node's id.
 struct Line(String, Object);
 
 impl Fields for &Line {
-    fn field(&self, _path: &str) -> Cell<'_> {
-        Cell::Absent
+    fn field(&self, path: &str) -> Cell<'_> {
+        text(&self.1, path).map_or(Cell::Absent, Cell::text)
     }
 }
 

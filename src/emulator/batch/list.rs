@@ -17,6 +17,21 @@ use crate::emulator::call::Call;
 /// Most items of a page, and how many resources a page looks at.
 pub(super) const PAGE_MAX: usize = 1000;
 
+/// A kind of resource, as far as lists of it go.
+#[derive(Debug)]
+pub(super) struct Kind {
+    /// Its name in metadata.
+    pub(super) name: &'static str,
+    /// Most items of a page.
+    pub(super) page_max: usize,
+    /// What it can be filtered by.
+    pub(super) filterable: &'static [&'static str],
+    /// Its members, with a blank between; empty if none can be selected.
+    pub(super) members: &'static str,
+    /// Whether `$expand=stats` exists.
+    pub(super) has_stats: bool,
+}
+
 /// What a list was asked for.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -27,38 +42,62 @@ pub(super) struct Page {
     pub(super) after: Option<String>,
 }
 
-/// The properties that are wanted; all if empty.
+/// The properties that are wanted; all if none is named.
 #[derive(Debug)]
-pub(super) struct Select(Vec<String>);
+pub(super) struct Select {
+    names: Vec<String>,
+    /// Whether statistics are wanted.
+    pub(super) with_stats: bool,
+}
 
 impl Select {
-    /// Reads `$select`, and refuses `$expand`.
+    /// Reads `$select` and `$expand` of a request for resources of `kind`.
     ///
     /// # Errors
-    /// 501 for `$expand`.
-    pub(super) fn read(call: &Call) -> Result<Self, BatchError> {
-        if call
-            .query("$expand")
-            .is_some_and(|expand| !expand.is_empty())
-        {
-            return Err(BatchError::missing("$expand: statistics are not kept"));
-        }
-        let select = call.query("$select").unwrap_or_default();
-        Ok(Self(
-            select
+    /// `InvalidQueryParameterValue` for a property that they do not have.
+    pub(super) fn read(call: &Call, kind: &Kind) -> Result<Self, BatchError> {
+        let split = |name| {
+            call.query(name)
+                .unwrap_or_default()
                 .split(',')
                 .map(|name| name.trim().to_owned())
                 .filter(|name| !name.is_empty())
-                .collect(),
-        ))
+                .collect::<Vec<_>>()
+        };
+        let (names, expand) = (split("$select"), split("$expand"));
+        if let Some(other) = expand
+            .iter()
+            .find(|name| !kind.has_stats || *name != "stats")
+        {
+            return Err(BatchError::query(
+                "$expand",
+                other,
+                "It cannot be expanded.",
+            ));
+        }
+        let is_member = |name: &String| {
+            let outer = name.split('/').next();
+            kind.members.split(' ').any(|known| Some(known) == outer)
+        };
+        if let Some(other) = names.iter().find(|name| !is_member(name)) {
+            return Err(BatchError::query(
+                "$select",
+                other,
+                "There is no such property.",
+            ));
+        }
+        Ok(Self {
+            with_stats: !expand.is_empty(),
+            names,
+        })
     }
 
     /// Leaves only the wanted properties in `object`.
     pub(super) fn apply(&self, object: &mut Object) {
-        if self.0.is_empty() {
+        if self.names.is_empty() {
             return;
         }
-        let names = &self.0;
+        let names = &self.names;
         object.retain(|name, value| {
             if names.iter().any(|wanted| wanted == name) {
                 return true;
@@ -78,29 +117,26 @@ impl Select {
 }
 
 impl Page {
-    /// Reads what `call` asks for, of pages of at most `size_max`, filtered by `filterable` properties.
+    /// Reads what `call` asks for of a list of `kind`; no page is larger than `page_max`, if given.
     ///
     /// # Errors
-    /// `InvalidQueryParameterValue`, `OutOfRangeQueryParameter`, or 501 for `$expand`.
+    /// `InvalidQueryParameterValue` or `OutOfRangeQueryParameter`.
     pub(super) fn read(
         call: &Call,
-        size_max: usize,
-        filterable: &[&str],
+        kind: &Kind,
+        page_max: Option<usize>,
     ) -> Result<Self, BatchError> {
         let filter = match call.query("$filter") {
             None | Some("") => None,
-            Some(text) => Some(Filter::read(text, filterable)?),
+            Some(text) => Some(Filter::read(text, kind.filterable)?),
         };
+        let size_max = kind.page_max;
         let size = match call.query("maxresults") {
             None => size_max,
             Some(text) => match text.parse::<usize>() {
                 Ok(size) if (1..=size_max).contains(&size) => size,
                 Ok(_) => {
-                    return Err(BatchError::of("OutOfRangeQueryParameter")
-                        .with("QueryParameterName", "maxresults")
-                        .with("QueryParameterValue", text)
-                        .with("MinimumAllowed", "1")
-                        .with("MaximumAllowed", size_max.to_string()));
+                    return Err(out_of_range("maxresults", text, size_max));
                 }
                 Err(_) => return Err(BatchError::query("maxresults", text, "It is not a number.")),
             },
@@ -119,17 +155,18 @@ impl Page {
         };
         Ok(Self {
             filter,
-            select: Select::read(call)?,
-            size,
+            select: Select::read(call, kind)?,
+            size: size.min(page_max.unwrap_or(usize::MAX)),
             after,
         })
     }
 
-    /// One page of `items`, which are keys and resources after [`after`](Self::after), in order.
+    /// One page of `items`, which are keys and resources after [`after`](Self::after), in order; `show` is told whether
+    /// statistics are wanted.
     pub(super) fn take<'a, T: Fields + 'a>(
         &self,
         items: impl Iterator<Item = (&'a str, T)>,
-        show: impl Fn(&T) -> Object,
+        show: impl Fn(&T, bool) -> Object,
     ) -> (Vec<Value>, Option<String>) {
         let mut values = Vec::new();
         let mut items = items.peekable();
@@ -141,7 +178,7 @@ impl Page {
                 .as_ref()
                 .is_none_or(|filter| filter.matches(&item))
             {
-                let mut object = show(&item);
+                let mut object = show(&item, self.select.with_stats);
                 self.select.apply(&mut object);
                 values.push(Value::Object(object));
             }
@@ -151,6 +188,15 @@ impl Page {
         }
         (values, None)
     }
+}
+
+/// 400: the parameter `name` must be 1 to `most`.
+pub(super) fn out_of_range(name: &str, value: &str, most: usize) -> BatchError {
+    BatchError::of("OutOfRangeQueryParameter")
+        .with("QueryParameterName", name)
+        .with("QueryParameterValue", value)
+        .with("MinimumAllowed", "1")
+        .with("MaximumAllowed", most.to_string())
 }
 
 /// The document of a page: `kind` for its metadata, and the link to the page after `next`.
@@ -192,6 +238,14 @@ mod tests {
     use super::*;
     use crate::emulator::batch::query::Cell;
 
+    const NUMBERS: Kind = Kind {
+        name: "numbers",
+        page_max: PAGE_MAX,
+        filterable: &["n"],
+        members: "id executionInfo",
+        has_stats: false,
+    };
+
     struct Number(usize);
 
     impl Fields for Number {
@@ -208,7 +262,7 @@ mod tests {
                 .body(())
                 .expect("valid request"),
         );
-        let page = Page::read(&call, PAGE_MAX, &["n"]).expect(query);
+        let page = Page::read(&call, &NUMBERS, None).expect(query);
         let start: usize = page
             .after
             .as_ref()
@@ -217,7 +271,7 @@ mod tests {
         let items = keys
             .iter()
             .map(|key| (key.as_str(), Number(key.parse().expect("number"))));
-        let (values, next) = page.take(items, |_| Object::new());
+        let (values, next) = page.take(items, |_, _| Object::new());
         let link = document(&call, "http://h", "numbers", (Vec::new(), next));
         (
             values.len(),
@@ -250,6 +304,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_is_neither_selected_nor_expanded() {
+        for query in ["$select=id,colour", "$expand=stats", "maxresults=0"] {
+            let request = hyper::Request::builder().uri(format!("/?{query}"));
+            let call = Call::new(&request.body(()).expect("valid request"));
+            let error = Page::read(&call, &NUMBERS, None).expect_err(query);
+            assert_eq!(error.status, 400);
+        }
+    }
+
+    #[test]
     fn select_reaches_into_objects() {
         let uri = "/?$select=id,executionInfo/exitCode";
         let call = Call::new(
@@ -259,7 +323,7 @@ mod tests {
                 .expect("valid request"),
         );
         let mut object = serde_json::json!({"id": "a", "state": "b", "executionInfo": {"exitCode": 1, "result": "c"}});
-        Select::read(&call)
+        Select::read(&call, &NUMBERS)
             .expect("valid")
             .apply(object.as_object_mut().expect("object"));
         assert_eq!(

@@ -2,8 +2,8 @@
 //!
 //! - `service`: one request from authentication to answer; `route`: which operation; `error`, `condition`, `schema`,
 //!   `query`, `list`, `object`, `duration`: what operations share
-//! - `pools`, `nodes`, `jobs`, `tasks`, `files`, `images`: the operations
-//! - `state`, `pool`, `node`, `job`, `task`: what is kept and how it is shown
+//! - `pools`, `nodes`, `power`, `jobs`, `tasks`, `files`, `images`: the operations
+//! - `state`, `pool`, `node`, `job`, `task`, `stats`: what is kept and how it is shown
 //! - `autoscale`, `boot`, `schedule`, `waiting`, `preparation`, `run`, `spec`, `simulation`, `ending`: what happens by itself
 
 mod autoscale;
@@ -23,6 +23,7 @@ mod nodes;
 mod object;
 mod pool;
 mod pools;
+mod power;
 mod preparation;
 mod query;
 mod route;
@@ -33,6 +34,7 @@ mod service;
 mod simulation;
 mod spec;
 mod state;
+mod stats;
 mod task;
 mod tasks;
 mod waiting;

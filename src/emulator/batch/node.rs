@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
+use super::list::{Kind, PAGE_MAX};
 use super::object::{Put as _, text};
 use super::pool::Pool;
 use super::query::{Cell, Fields};
@@ -89,6 +90,8 @@ pub(super) enum NodeState {
     /// Not heard of any more.
     Unknown,
     Preempted,
+    Deallocating,
+    Deallocated,
     LeavingPool,
 }
 
@@ -108,8 +111,8 @@ impl NodeState {
         ("unknown", Some(Self::Unknown)),
         ("unusable", Some(Self::Unusable)),
         ("waitingForStartTask", Some(Self::WaitingForStartTask)),
-        ("deallocated", None),
-        ("deallocating", None),
+        ("deallocated", Some(Self::Deallocated)),
+        ("deallocating", Some(Self::Deallocating)),
         ("upgradingOS", None),
     ];
 
@@ -125,6 +128,8 @@ impl NodeState {
             Self::Unusable => "unusable",
             Self::Unknown => "unknown",
             Self::Preempted => "preempted",
+            Self::Deallocating => "deallocating",
+            Self::Deallocated => "deallocated",
             Self::LeavingPool => "leavingpool",
         }
     }
@@ -252,8 +257,20 @@ impl Node {
     }
 }
 
+/// Lists of nodes.
+pub(super) const NODES: Kind = Kind {
+    name: "nodes",
+    page_max: PAGE_MAX,
+    filterable: FILTERABLE,
+    members: "id url state schedulingState stateTransitionTime lastBootTime allocationTime ipAddress \
+        ipv6Address affinityId vmSize totalTasksRun runningTasksCount runningTaskSlotsCount \
+        totalTasksSucceeded recentTasks startTask startTaskInfo errors isDedicated endpointConfiguration \
+        nodeAgentInfo virtualMachineInfo",
+    has_stats: false,
+};
+
 /// What nodes can be filtered by.
-pub(super) const FILTERABLE: &[&str] = &[
+const FILTERABLE: &[&str] = &[
     "state",
     "stateTransitionTime",
     "lastBootTime",

@@ -1,6 +1,6 @@
 //! Operations on nodes: list, get, scheduling on and off.
 //!
-//! Reboot, reimage, deallocate, start, users and remote login are refused in `route`; files are in `files`.
+//! Deallocate and start are in `power`; reboot, reimage, users and remote login are refused in `route`; files are in `files`.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use hyper::StatusCode;
 
 use super::ending::Deallocation;
 use super::error::BatchError;
-use super::list::{PAGE_MAX, Page, Select, document};
-use super::node::FILTERABLE;
+use super::list::{Select, document};
+use super::node::NODES;
 use super::object::text;
 use super::schema::{self, Object};
 use super::service::{Batch, Order, empty_answer, json_answer, resource_answer, set};
@@ -19,20 +19,20 @@ use crate::emulator::server::Answer;
 
 impl Batch {
     pub(super) fn list_nodes(&self, order: &Order, pool: &str) -> Result<Answer, BatchError> {
-        let page = Page::read(&order.call, PAGE_MAX, FILTERABLE)?;
+        let page = self.page(&order.call, &NODES)?;
         let after = page.after.clone().unwrap_or_default();
         let mut state = self.lock();
         let pool = &*state.pool(pool)?;
         let nodes = pool
             .nodes
             .range::<String, _>((Bound::Excluded(after), Bound::Unbounded));
-        let taken = page.take(nodes.map(|(key, node)| (key.as_str(), node)), |node| {
+        let taken = page.take(nodes.map(|(key, node)| (key.as_str(), node)), |node, _| {
             node.show(&self.endpoint, pool)
         });
         Ok(json_answer(document(
             &order.call,
             &self.endpoint,
-            "nodes",
+            NODES.name,
             taken,
         )))
     }
@@ -43,7 +43,7 @@ impl Batch {
         pool: &str,
         node: &str,
     ) -> Result<Answer, BatchError> {
-        let select = Select::read(&order.call)?;
+        let select = Select::read(&order.call, &NODES)?;
         let mut state = self.lock();
         let pool = &*state.pool(pool)?;
         let node = pool

@@ -3,11 +3,13 @@
 //! Changing it is up to `pools`; its nodes come and go in `boot` and `ending`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::autoscale::Autoscale;
+use super::list::{Kind, PAGE_MAX};
 use super::node::{Node, NodeState};
 use super::object::{Put as _, flag, int, is};
 use super::query::{Cell, Fields};
@@ -31,6 +33,8 @@ pub(super) struct Pool {
     pub(super) target_dedicated: usize,
     pub(super) target_spot: usize,
     pub(super) nodes: BTreeMap<String, Node>,
+    /// How long dedicated nodes lived that are gone.
+    pub(super) dedicated_gone: Duration,
     pub(super) resize_errors: Vec<Value>,
     pub(super) autoscale: Autoscale,
 }
@@ -150,8 +154,23 @@ impl Pool {
     }
 }
 
+/// Lists of pools.
+pub(super) const POOLS: Kind = Kind {
+    name: "pools",
+    page_max: PAGE_MAX,
+    filterable: FILTERABLE,
+    members: "id displayName url eTag lastModified creationTime state stateTransitionTime allocationState \
+        allocationStateTransitionTime vmSize virtualMachineConfiguration resizeTimeout resizeErrors \
+        currentDedicatedNodes currentLowPriorityNodes targetDedicatedNodes targetLowPriorityNodes \
+        enableAutoScale autoScaleFormula autoScaleEvaluationInterval autoScaleRun \
+        enableInterNodeCommunication networkConfiguration startTask applicationPackageReferences \
+        taskSlotsPerNode taskSchedulingPolicy userAccounts metadata stats mountConfiguration identity \
+        upgradePolicy",
+    has_stats: true,
+};
+
 /// What pools can be filtered by.
-pub(super) const FILTERABLE: &[&str] = &[
+const FILTERABLE: &[&str] = &[
     "id",
     "state",
     "stateTransitionTime",

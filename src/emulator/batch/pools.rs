@@ -4,6 +4,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::StatusCode;
 use serde_json::json;
@@ -14,9 +15,9 @@ use super::duration::parse_duration;
 use super::ending::Deallocation;
 use super::error::BatchError;
 use super::images::check_image;
-use super::list::{PAGE_MAX, Page, Select, document};
+use super::list::{Kind, Select, document};
 use super::object::{Put as _, child, children, flag, int, text};
-use super::pool::{Allocation, FILTERABLE, Pool};
+use super::pool::{Allocation, POOLS, Pool};
 use super::schema::{self, Object};
 use super::service::{
     Batch, Order, empty_answer, json_answer, resource_answer, set_stamp, written,
@@ -26,6 +27,14 @@ use super::state::{Id, check_id};
 use crate::emulator::server::Answer;
 use crate::emulator::stamp::Stamp;
 
+/// Lists of node counts.
+const NODE_COUNTS: Kind = Kind {
+    name: "poolnodecounts",
+    page_max: 10,
+    filterable: &["poolId"],
+    members: "",
+    has_stats: false,
+};
 /// Most nodes of a pool here: each is a directory, and more say nothing new on one machine.
 const NODES_MAX: i64 = 2000;
 /// Shortest resize timeout, in seconds.
@@ -63,6 +72,13 @@ impl Batch {
                 "PoolExists"
             }));
         }
+        if self
+            .behaviour
+            .pools_max
+            .is_some_and(|most| state.pools.len() >= most)
+        {
+            return Err(BatchError::of("PoolQuotaReached"));
+        }
         let pool = Pool {
             number: state.number(),
             body,
@@ -75,6 +91,7 @@ impl Batch {
             target_dedicated: targets.0.unwrap_or(0),
             target_spot: targets.1.unwrap_or(0),
             nodes: std::collections::BTreeMap::new(),
+            dedicated_gone: Duration::ZERO,
             resize_errors: Vec::new(),
             autoscale: Autoscale::default(),
             id,
@@ -90,43 +107,44 @@ impl Batch {
     }
 
     pub(super) fn list_pools(&self, order: &Order) -> Result<Answer, BatchError> {
-        let page = Page::read(&order.call, PAGE_MAX, FILTERABLE)?;
+        let page = self.page(&order.call, &POOLS)?;
         let after = Id::of(page.after.as_deref().unwrap_or_default());
         let state = self.lock();
         let pools = state
             .pools
             .range((Bound::Excluded(after), Bound::Unbounded));
-        let taken = page.take(pools.map(|(key, pool)| (key.as_str(), pool)), |pool| {
-            pool.show(&self.endpoint)
-        });
+        let taken = page.take(
+            pools.map(|(key, pool)| (key.as_str(), pool)),
+            |pool, with_stats| self.show_pool(pool, with_stats),
+        );
         Ok(json_answer(document(
             &order.call,
             &self.endpoint,
-            "pools",
+            POOLS.name,
             taken,
         )))
     }
 
     pub(super) fn list_node_counts(&self, order: &Order) -> Result<Answer, BatchError> {
-        let page = Page::read(&order.call, 10, &["poolId"])?;
+        let page = self.page(&order.call, &NODE_COUNTS)?;
         let after = Id::of(page.after.as_deref().unwrap_or_default());
         let state = self.lock();
         let pools = state
             .pools
             .range((Bound::Excluded(after), Bound::Unbounded));
-        let taken = page.take(pools.map(|(key, pool)| (key.as_str(), pool)), |pool| {
+        let taken = page.take(pools.map(|(key, pool)| (key.as_str(), pool)), |pool, _| {
             pool.show_counts(order.dialect)
         });
         Ok(json_answer(document(
             &order.call,
             &self.endpoint,
-            "poolnodecounts",
+            NODE_COUNTS.name,
             taken,
         )))
     }
 
     pub(super) fn get_pool(&self, order: &Order, id: &str) -> Result<Answer, BatchError> {
-        let select = Select::read(&order.call)?;
+        let select = Select::read(&order.call, &POOLS)?;
         let mut state = self.lock();
         let pool = state.pool(id)?;
         check(&order.call, &pool.stamp)?;
@@ -135,7 +153,7 @@ impl Batch {
             set_stamp(&mut answer, &pool.stamp);
             return Ok(answer);
         }
-        let mut object = pool.show(&self.endpoint);
+        let mut object = self.show_pool(pool, select.with_stats);
         select.apply(&mut object);
         Ok(resource_answer(
             &self.endpoint,
@@ -380,7 +398,7 @@ fn check_pool(body: &Object) -> Result<(), BatchError> {
 }
 
 /// Cores of a machine by the first number in the name of its size, as 2 of `standard_d2s_v5`.
-fn cores(size: &str) -> Option<i64> {
+pub(super) fn cores(size: &str) -> Option<i64> {
     let name = size.split('_').nth(1)?;
     let digits: String = name
         .chars()

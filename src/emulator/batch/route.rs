@@ -65,6 +65,8 @@ impl Batch {
             ("POST", ["nodes", node, "enablescheduling"]) => {
                 self.enable_scheduling(order, pool, node)
             }
+            ("POST", ["nodes", node, "deallocate"]) => self.deallocate_node(order, pool, node),
+            ("POST", ["nodes", node, "start"]) => self.start_node(order, pool, node),
             ("GET", ["nodes", node, "files"]) => self.list_node_files(order, pool, node),
             ("GET" | "HEAD" | "DELETE", ["nodes", node, "files", path @ ..]) => {
                 self.node_file(order, (pool, node), &path.join("/")).await
@@ -77,8 +79,6 @@ impl Batch {
                     _,
                     "reboot"
                     | "reimage"
-                    | "deallocate"
-                    | "start"
                     | "users"
                     | "extensions"
                     | "rdp"

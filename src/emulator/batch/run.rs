@@ -117,6 +117,7 @@ impl Batch {
                 .retries_max()
                 .is_none_or(|most| task.execution.retry_count < most);
         if is_again && job.state == JobState::Active {
+            task.spend(outcome.usage, now);
             task.requeue(now);
             task.execution.retry_count += 1;
             task.execution.retried = Some(now);

@@ -291,6 +291,9 @@ value str
 UploadOptions
 uploadCondition! tasksuccess|taskfailure|taskcompletion
 
+Deallocate
+nodeDeallocateOption requeue|terminate|taskcompletion
+
 DisableScheduling
 nodeDisableSchedulingOption requeue|terminate|taskcompletion
 ";

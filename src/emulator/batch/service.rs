@@ -17,11 +17,13 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::error::{BatchError, MEDIA_TYPE};
+use super::list::{Kind, Page, out_of_range};
 use super::schema::{Dialect, Object};
 use super::state::State;
 use crate::emulator::behaviour::Behaviour;
 use crate::emulator::call::Call;
 use crate::emulator::clock::Clock;
+use crate::emulator::exchange::Exchanges;
 use crate::emulator::faults::Faults;
 use crate::emulator::log::Log;
 use crate::emulator::node::{Agent, kill_by_root};
@@ -32,6 +34,20 @@ use crate::emulator::stamp::{Stamp, http_date, parse_http_date};
 
 /// How far the date of a request may be from now, in seconds.
 const CLOCK_WINDOW_SECONDS: i64 = 15 * 60;
+/// Longest time that a request may ask for, in seconds.
+const TIMEOUT_MAX: usize = 30;
+/// Every query parameter that there is.
+const PARAMETERS: &[&str] = &[
+    "$expand",
+    "$filter",
+    "$select",
+    "$skiptoken",
+    "api-version",
+    "force",
+    "maxresults",
+    "recursive",
+    "timeout",
+];
 /// Largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
@@ -53,6 +69,7 @@ pub(in crate::emulator) struct Batch {
     pub(super) faults: Arc<Faults>,
     pub(super) clock: Arc<Clock>,
     pub(super) behaviour: Behaviour,
+    exchanges: Option<Exchanges>,
     log: Log,
 }
 
@@ -75,7 +92,7 @@ impl Batch {
         directory: PathBuf,
         (faults, clock): (Arc<Faults>, Arc<Clock>),
         behaviour: Behaviour,
-        log: Log,
+        (log, exchanges): (Log, Option<Exchanges>),
     ) -> Result<Arc<Self>, reqwest::Error> {
         Ok(Arc::new(Self {
             endpoint: endpoint.endpoint.clone(),
@@ -90,6 +107,7 @@ impl Batch {
             faults,
             clock,
             behaviour,
+            exchanges,
             log,
         }))
     }
@@ -135,10 +153,19 @@ impl Batch {
         self.log.line(line);
     }
 
+    /// Reads what `call` asks for of a list of `kind`.
+    ///
+    /// # Errors
+    /// As [`Page::read`].
+    pub(super) fn page(&self, call: &Call, kind: &Kind) -> Result<Page, BatchError> {
+        Page::read(call, kind, self.behaviour.page_max)
+    }
+
     async fn try_answer(
         self: &Arc<Self>,
         call: &Call,
         body: &mut Incoming,
+        kept: &mut Vec<u8>,
     ) -> Result<Answer, BatchError> {
         let has_length = call.headers.contains_key("content-length");
         if !has_length && !matches!(call.method, Method::GET | Method::HEAD) {
@@ -146,8 +173,11 @@ impl Batch {
         }
         self.authenticate(call)?;
         let dialect = read_version(call)?;
-        check_timeout(call)?;
+        check_query(call)?;
         let body = collect(body).await?;
+        if self.exchanges.is_some() {
+            kept.clone_from(&body);
+        }
         if !body.is_empty() {
             check_media_type(call)?;
         }
@@ -197,7 +227,8 @@ impl Handler for Batch {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Cut> {
         let call = Call::new(&request);
         let mut body = request.into_body();
-        let (mut answer, code) = match self.try_answer(&call, &mut body).await {
+        let mut kept = Vec::new();
+        let (mut answer, code) = match self.try_answer(&call, &mut body, &mut kept).await {
             Ok(answer) => (answer, ""),
             Err(error) => {
                 // A client that is still sending would see a reset instead of the answer.
@@ -212,7 +243,10 @@ impl Handler for Batch {
             call.path,
             answer.status().as_u16()
         ));
-        Ok(answer)
+        Ok(match &self.exchanges {
+            Some(exchanges) => exchanges.note(&call, &kept, answer).await,
+            None => answer,
+        })
     }
 }
 
@@ -253,10 +287,29 @@ fn read_version(call: &Call) -> Result<Dialect, BatchError> {
     }
 }
 
-fn check_timeout(call: &Call) -> Result<(), BatchError> {
+fn check_query(call: &Call) -> Result<(), BatchError> {
+    let unknown = call.query.iter().find(|(name, _)| {
+        !PARAMETERS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+    });
+    if let Some((name, _)) = unknown {
+        return Err(
+            BatchError::of("UnsupportedQueryParameter").with("QueryParameterName", name.as_str())
+        );
+    }
     match call.query("timeout") {
         None => Ok(()),
-        Some(text) if text.parse::<u32>().is_ok() => Ok(()),
+        Some(text)
+            if text
+                .parse::<usize>()
+                .is_ok_and(|seconds| seconds <= TIMEOUT_MAX) =>
+        {
+            Ok(())
+        }
+        Some(text) if text.parse::<usize>().is_ok() => {
+            Err(out_of_range("timeOut", text, TIMEOUT_MAX))
+        }
         Some(text) => Err(BatchError::query(
             "timeOut",
             text,

@@ -2,15 +2,19 @@
 //!
 //! Its states change in `schedule`, `run` and `ending`.
 
+use std::time::Duration;
+
 use serde_json::json;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
+use super::list::{Kind, PAGE_MAX};
 use super::object::{Put as _, child, int, text};
 use super::query::{Cell, Fields};
 use super::schema::Object;
 use super::state::Place;
-use crate::emulator::node::{Failure, Outcome};
+use super::stats::between;
+use crate::emulator::node::{Failure, Outcome, Usage};
 use crate::emulator::stamp::{Stamp, iso};
 
 /// A task of a job.
@@ -35,6 +39,24 @@ pub(super) struct Task {
     pub(super) waits: Waits,
     /// When it began for the first time.
     pub(super) first_started: Option<OffsetDateTime>,
+    /// What the attempts that have ended used.
+    pub(super) spent: Spent,
+}
+
+/// What attempts at tasks used.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    pub(super) usage: Usage,
+    pub(super) wall: Duration,
+}
+
+impl Spent {
+    /// Adds another.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.usage.user += other.usage.user;
+        self.usage.kernel += other.usage.kernel;
+        self.wall += other.wall;
+    }
 }
 
 /// Where an active task waits; entries of queues that say otherwise are left-overs.
@@ -125,9 +147,34 @@ impl Task {
         self.state == TaskState::Completed && self.execution.failure.is_some()
     }
 
+    /// What it used up to `now`.
+    pub(super) fn spent_until(&self, now: OffsetDateTime) -> Spent {
+        let mut spent = self.spent;
+        if let (Some(_), Some(started)) = (&self.run, self.execution.started) {
+            spent.wall += between(started, now);
+        }
+        spent
+    }
+
+    /// How long it waited to begin, up to `now`.
+    pub(super) fn waited(&self, now: OffsetDateTime) -> Duration {
+        between(self.created, self.first_started.unwrap_or(now))
+    }
+
+    /// Takes in what the attempt used that ends at `now`.
+    pub(super) fn spend(&mut self, usage: Usage, now: OffsetDateTime) {
+        let started = self.execution.started.unwrap_or(now);
+        self.spent.add(&Spent {
+            usage,
+            wall: between(started, now),
+        });
+    }
+
     /// Ends the task with `outcome`.
     pub(super) fn complete(&mut self, outcome: Outcome, now: OffsetDateTime) {
-        self.run = None;
+        if self.run.take().is_some() {
+            self.spend(outcome.usage, now);
+        }
         self.waits = Waits::No;
         self.execution.exit_code = outcome.exit_code;
         self.execution.failure = outcome.failure;
@@ -240,8 +287,20 @@ pub(super) fn show_failure(failure: &Failure) -> Object {
     object
 }
 
+/// Lists of tasks.
+pub(super) const TASKS: Kind = Kind {
+    name: "tasks",
+    page_max: PAGE_MAX,
+    filterable: FILTERABLE,
+    members: "id displayName url eTag lastModified creationTime exitConditions state stateTransitionTime \
+        previousState previousStateTransitionTime commandLine containerSettings resourceFiles \
+        outputFiles environmentSettings affinityInfo constraints requiredSlots userIdentity \
+        executionInfo nodeInfo multiInstanceSettings stats dependsOn applicationPackageReferences",
+    has_stats: true,
+};
+
 /// What tasks can be filtered by.
-pub(super) const FILTERABLE: &[&str] = &[
+const FILTERABLE: &[&str] = &[
     "id",
     "state",
     "stateTransitionTime",

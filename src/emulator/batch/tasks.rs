@@ -13,13 +13,13 @@ use super::condition::check;
 use super::duration::INFINITE;
 use super::error::BatchError;
 use super::job::Job;
-use super::list::{PAGE_MAX, Page, Select, document};
+use super::list::{Select, document};
 use super::object::{Put as _, child, children, int, text};
 use super::schema::{self, Dialect, Object};
 use super::service::{Batch, Order, empty_answer, json_answer, resource_answer, written};
 use super::spec::check_work;
 use super::state::{Id, State, check_id};
-use super::task::{Execution, FILTERABLE, Task, TaskState, Waits};
+use super::task::{Execution, Spent, TASKS, Task, TaskState, Waits};
 use super::waiting::{unsatisfy, wait_or_queue};
 use crate::emulator::node::{Failure, Outcome};
 use crate::emulator::server::Answer;
@@ -113,18 +113,19 @@ impl Batch {
     }
 
     pub(super) fn list_tasks(&self, order: &Order, job_id: &str) -> Result<Answer, BatchError> {
-        let page = Page::read(&order.call, PAGE_MAX, FILTERABLE)?;
+        let page = self.page(&order.call, &TASKS)?;
         let after = Id::of(page.after.as_deref().unwrap_or_default());
         let mut state = self.lock();
         let job = &*state.job(job_id)?;
         let tasks = job.tasks.range((Bound::Excluded(after), Bound::Unbounded));
-        let taken = page.take(tasks.map(|(key, task)| (key.as_str(), task)), |task| {
-            task.show(&self.endpoint, &job.id, Some(job.pool()))
-        });
+        let taken = page.take(
+            tasks.map(|(key, task)| (key.as_str(), task)),
+            |task, with_stats| self.show_task(job, task, with_stats.then_some(order.dialect)),
+        );
         Ok(json_answer(document(
             &order.call,
             &self.endpoint,
-            "tasks",
+            TASKS.name,
             taken,
         )))
     }
@@ -135,7 +136,7 @@ impl Batch {
         job_id: &str,
         id: &str,
     ) -> Result<Answer, BatchError> {
-        let select = Select::read(&order.call)?;
+        let select = Select::read(&order.call, &TASKS)?;
         let mut state = self.lock();
         state.task(job_id, id)?;
         let job = &*state.job(job_id)?;
@@ -144,7 +145,8 @@ impl Batch {
             .get(&Id::of(id))
             .ok_or_else(|| BatchError::of("TaskNotFound"))?;
         check(&order.call, &task.stamp)?;
-        let mut object = task.show(&self.endpoint, &job.id, Some(job.pool()));
+        let with_stats = select.with_stats.then_some(order.dialect);
+        let mut object = self.show_task(job, task, with_stats);
         select.apply(&mut object);
         Ok(resource_answer(
             &self.endpoint,
@@ -245,8 +247,8 @@ impl Batch {
             run.cancel.send_replace(true);
         }
         let outcome = Outcome {
-            exit_code: None,
             failure: Some(Failure::ended()),
+            ..Outcome::default()
         };
         self.complete_task(&mut state, &Id::of(job_id), &Id::of(id), outcome);
         self.schedule(&mut state);
@@ -345,6 +347,7 @@ fn insert_task(
         is_cleaned: false,
         waits: Waits::No,
         first_started: None,
+        spent: Spent::default(),
     };
     job.tasks.insert(key.clone(), task);
     job.unfinished += 1;

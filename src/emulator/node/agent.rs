@@ -72,6 +72,15 @@ pub(in crate::emulator) struct Outcome {
     pub(in crate::emulator) exit_code: Option<i32>,
     /// What went wrong; `None` for success.
     pub(in crate::emulator) failure: Option<Failure>,
+    /// What the process used.
+    pub(in crate::emulator) usage: Usage,
+}
+
+/// Processor time of a process and of its children that it waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::emulator) struct Usage {
+    pub(in crate::emulator) user: Duration,
+    pub(in crate::emulator) kernel: Duration,
 }
 
 /// Why an attempt failed, as `failureInfo` tells it.
@@ -190,8 +199,8 @@ impl Agent {
     async fn simulate(&self, spec: &Spec, simulation: Simulation) -> Outcome {
         if let Some(code) = spec.faults.fetch {
             return Outcome {
-                exit_code: None,
                 failure: Some(download_failed(code)),
+                ..Outcome::default()
             };
         }
         let limit = spec
@@ -202,18 +211,20 @@ impl Agent {
             return Outcome {
                 exit_code: Some(EXIT_CODE_KILLED),
                 failure: Some(out_of_time()),
+                ..Outcome::default()
             };
         }
         let failure = (simulation.exit_code != 0).then(Failure::exit);
         Outcome {
             exit_code: Some(simulation.exit_code),
             failure: failure.or_else(|| spec.faults.upload.map(upload_failed)),
+            ..Outcome::default()
         }
     }
 
     async fn work(&self, spec: &Spec) -> Outcome {
-        let exit_code = match self.run_process(spec).await {
-            Ok(exit_code) => exit_code,
+        let (exit_code, usage) = match self.run_process(spec).await {
+            Ok(ended) => ended,
             Err(outcome) => return outcome,
         };
         let mut failure = (exit_code != 0).then(Failure::exit);
@@ -227,6 +238,7 @@ impl Agent {
         Outcome {
             exit_code: Some(exit_code),
             failure,
+            usage,
         }
     }
 
@@ -258,11 +270,11 @@ impl Agent {
         Ok(())
     }
 
-    /// From making directories to the exit code.
-    async fn run_process(&self, spec: &Spec) -> Result<i32, Outcome> {
+    /// From making directories to the exit code, with what the process used.
+    async fn run_process(&self, spec: &Spec) -> Result<(i32, Usage), Outcome> {
         let before = |failure: Failure| Outcome {
-            exit_code: None,
             failure: Some(failure),
+            ..Outcome::default()
         };
         let (stdout, stderr) = prepare(&spec.directory).map_err(|error| {
             before(
@@ -314,13 +326,14 @@ impl Agent {
         };
         let mut running = self.processes.spawn(program).await.map_err(launch)?;
         match self.within(limit, running.wait()).await {
-            Some(exit_code) => exit_code.map_err(launch),
+            Some(ended) => ended.map_err(launch),
             None => {
                 running.kill();
-                drop(running.wait().await);
+                let ended = running.wait().await;
                 Err(Outcome {
                     exit_code: Some(EXIT_CODE_KILLED),
                     failure: Some(out_of_time()),
+                    usage: ended.map(|(_, usage)| usage).unwrap_or_default(),
                 })
             }
         }

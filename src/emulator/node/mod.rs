@@ -11,7 +11,9 @@ mod process;
 mod upload;
 mod words;
 
-pub(super) use agent::{Agent, Cancel, Failure, FileFaults, Outcome, Simulation, Spec, Stage};
+pub(super) use agent::{
+    Agent, Cancel, Failure, FileFaults, Outcome, Simulation, Spec, Stage, Usage,
+};
 pub(super) use fetch::{Resource, Source};
 pub(super) use paths::is_relative_inside;
 pub(super) use process::kill_by_root;

@@ -9,8 +9,12 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
+
+use super::agent::Usage;
 
 /// How often a program that another thread has just written is tried again; see [`Processes::spawn`].
 const BUSY_ATTEMPTS_MAX: u32 = 100;
@@ -119,16 +123,31 @@ impl Processes {
 }
 
 impl Running {
-    /// Waits for the process; its exit code, or 128 and the signal that ended it.
+    /// Waits for the process; its exit code, or 128 and the signal that ended it, and what it used.
     ///
     /// # Errors
     /// What the system says.
-    pub(super) async fn wait(&mut self) -> std::io::Result<i32> {
+    pub(super) async fn wait(&mut self) -> std::io::Result<(i32, Usage)> {
         use std::os::unix::process::ExitStatusExt as _;
+        let usage = self.ended().await.unwrap_or_default();
         let status = self.child.wait().await?;
-        Ok(status
+        let code = status
             .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+        Ok((code, usage))
+    }
+
+    /// Waits until the process has ended and is still listed, with what it used; at once if that cannot be waited for.
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe; the handle is owned and stays open while it is registered"
+    )]
+    async fn ended(&self) -> Option<Usage> {
+        let pid = Pid::from_raw(self.group)?;
+        let handle = pidfd_open(pid, PidfdFlags::NONBLOCK).ok()?;
+        let handle = AsyncFd::with_interest(handle, Interest::READABLE).ok()?;
+        drop(handle.readable().await.ok()?);
+        read_usage(&std::fs::read_to_string(format!("/proc/{}/stat", self.group)).ok()?)
     }
 
     /// Kills the process and all others of its group.
@@ -142,6 +161,26 @@ impl Drop for Running {
         self.kill();
         self.processes.lock().running.remove(&self.group);
     }
+}
+
+/// What `/proc/PID/stat` tells of processor time.
+fn read_usage(stat: &str) -> Option<Usage> {
+    /// Fields between the program's name, which may hold anything, and the first of the four times.
+    const FIELDS_BEFORE: usize = 11;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields
+        .split_whitespace()
+        .skip(FIELDS_BEFORE)
+        .map_while(|field| field.parse::<u64>().ok());
+    let [user, kernel, children_user, children_kernel] =
+        [times.next()?, times.next()?, times.next()?, times.next()?];
+    let time = |ticks: u64| {
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second().max(1))
+    };
+    Some(Usage {
+        user: time(user + children_user),
+        kernel: time(kernel + children_kernel),
+    })
 }
 
 fn kill_group(group: i32) {
@@ -228,7 +267,7 @@ mod tests {
         )
         .await
         .expect("env");
-        assert_eq!(running.wait().await.expect("exit"), 0);
+        assert_eq!(running.wait().await.expect("exit").0, 0);
         let shown = std::fs::read_to_string(directory.path().join("stdout.txt")).expect("output");
         let mut lines: Vec<&str> = shown.lines().collect();
         lines.sort_unstable();
@@ -258,7 +297,7 @@ mod tests {
         .await
         .expect("shell");
         processes.kill_all();
-        assert_eq!(running.wait().await.expect("exit"), 128 + 9);
+        assert_eq!(running.wait().await.expect("exit").0, 128 + 9);
     }
 
     #[tokio::test]
@@ -281,7 +320,7 @@ mod tests {
         while kill_by_root(directory.path()) == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(running.wait().await.expect("exit"), 128 + 9);
+        assert_eq!(running.wait().await.expect("exit").0, 128 + 9);
         assert_eq!(kill_by_root(Path::new("/nonexistent")), 0);
     }
 }
