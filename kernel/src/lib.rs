@@ -27,13 +27,15 @@
 //! worker; [`count`] joins them into [`counts`]. [`top`] takes the N most frequent, [`render`] shows them, [`partial`] keeps
 //! all of them in a file. [`cli`] is the command line that `topn` and `fanout count` share.
 
+#[cfg(test)]
+mod alike;
 pub mod chunk;
 pub mod cli;
 pub mod count;
 pub mod counts;
-mod edges;
 pub mod error;
 pub mod exit;
+mod group;
 pub mod input;
 pub mod oracle;
 pub mod partial;

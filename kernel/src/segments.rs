@@ -3,31 +3,32 @@
 //! A tile is a part of the text that stays in the first cache: its bytes in the case in which they are counted, and the places
 //! of its words. Which bytes are words is decided in `words`; runs, the words of the other modes, are in `tile`.
 
-use crate::edges::write_edges;
-use crate::scan::{Means, WINDOW, Work};
+use crate::group::{Group, TILE_BYTES, TileBytes, count_groups};
+use crate::scan::{Means, PLACES_ROOM, WINDOW, Work};
 use crate::settings::CountSettings;
-use crate::table::{Key, SHORT_BYTES_MAX, Table};
-use crate::tile::{WAITING, add_whole};
+use crate::table::{GROUP, Table, Waiting};
+use crate::tile::{add_whole, place};
 use crate::words::case;
 use crate::words::lower_wide::lower_in_place;
 use crate::words::segment::for_each_segment;
 use crate::words::unicode::cut_past;
 use crate::words::window::{Words, words};
 
-/// 4 KiB: with its places it fits the first cache beside the keys that wait; places fit 16 bits.
-const TILE_BYTES: usize = 4096;
 /// More than prose has in a tile; where words are shorter a tile ends sooner.
 const TILE_WORDS: usize = 1024;
 
 /// Counts the words of `text`, which begins and ends at safe cuts, into `table`.
 pub(crate) fn count_segments(text: &[u8], settings: CountSettings, table: &mut Table) {
-    let lower = !settings.keep_case;
-    crate::scan::by_best_means(Count { text, lower, table });
+    crate::scan::by_best_means(Count {
+        text,
+        settings,
+        table,
+    });
 }
 
 struct Count<'a> {
     text: &'a [u8],
-    lower: bool,
+    settings: CountSettings,
     table: &'a mut Table,
 }
 
@@ -36,34 +37,39 @@ impl Work for Count<'_> {
 
     #[inline(always)]
     fn run<M: Means>(self, means: M) {
-        let mut tile = Tile::new(self.lower);
-        count(means, self.text, &mut tile, self.table);
+        count_by(means, self.text, self.settings, self.table);
     }
+}
+
+/// [`count_segments`] by given means.
+#[inline(always)]
+pub(crate) fn count_by(means: impl Means, text: &[u8], settings: CountSettings, table: &mut Table) {
+    let mut tile = Tile::new(!settings.keep_case);
+    count(means, text, &mut tile, table);
 }
 
 /// A part of a text that stays in the first cache.
 struct Tile {
     /// Its bytes in the case that counts, and room to read a key past the end.
-    bytes: [u8; TILE_BYTES + 32],
+    bytes: TileBytes,
     /// Where words begin and end in turn, and room for what is written too far.
-    edges: [u16; 2 * (TILE_WORDS + WINDOW) + 8],
+    edges: [u16; 2 * (TILE_WORDS + WINDOW) + PLACES_ROOM],
     edges_count: usize,
     other: Other,
-    /// Keys between the prefetch of their slots and their counting.
-    waiting: [Key; WAITING],
+    group: Group,
 }
 
 impl Tile {
     fn new(lower: bool) -> Self {
         Self {
-            bytes: [0; TILE_BYTES + 32],
-            edges: [0; 2 * (TILE_WORDS + WINDOW) + 8],
+            bytes: [0; TILE_BYTES + 2 * WINDOW],
+            edges: [0; 2 * (TILE_WORDS + WINDOW) + PLACES_ROOM],
             edges_count: 0,
             other: Other {
                 lower,
                 word: Vec::new(),
             },
-            waiting: [Key::default(); WAITING],
+            group: [Waiting::default(); GROUP],
         }
     }
 
@@ -89,11 +95,13 @@ impl Tile {
 
     /// Adds the words of a window at `offset`.
     #[inline(always)]
-    fn add(&mut self, words: &Words, offset: usize) {
+    fn add(&mut self, means: impl Means, words: &Words, offset: usize) {
         let Words { starts, ends, .. } = *words;
         if starts & ends == 0 {
-            let count = self.edges_count;
-            self.edges_count = write_edges(starts | ends, offset, &mut self.edges, count);
+            if let Some(out) = self.edges[self.edges_count..].first_chunk_mut() {
+                means.write_places(starts | ends, place(offset), out);
+            }
+            self.edges_count += (starts | ends).count_ones() as usize;
         } else {
             self.add_touching(starts, ends, offset);
         }
@@ -150,32 +158,15 @@ impl Tile {
     /// Counts the words of the tile, and empties it.
     #[inline(always)]
     fn count(&mut self, table: &mut Table) {
-        let Self {
+        let (bytes, edges) = (&self.bytes, &self.edges[..self.edges_count]);
+        count_groups::<false>(
             bytes,
             edges,
-            waiting,
-            ..
-        } = self;
-        for group in edges[..self.edges_count].chunks(2 * WAITING) {
-            let mut rooms = waiting.iter_mut();
-            let (words, _) = group.as_chunks::<2>();
-            for &[start, end] in words {
-                let (start, end) = (usize::from(start), usize::from(end));
-                let length = end.wrapping_sub(start);
-                match bytes[start % TILE_BYTES..].first_chunk::<32>() {
-                    Some(bytes) if length <= SHORT_BYTES_MAX => {
-                        let key = Key::new(bytes, length, table.seed());
-                        table.prefetch(&key);
-                        if let Some(room) = rooms.next() {
-                            *room = key;
-                        }
-                    }
-                    _ => add_whole(&bytes[start..end], table),
-                }
-            }
-            let waiting_count = WAITING - rooms.len();
-            table.add_keys(&waiting[..waiting_count]);
-        }
+            &mut self.group,
+            table,
+            |_, _| false,
+            |table, start, end| add_whole(&bytes[start..end], table),
+        );
         self.edges_count = 0;
     }
 }
@@ -201,16 +192,6 @@ impl Other {
     }
 }
 
-/// A place in a tile.
-#[inline(always)]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "less than the tile has bytes, and a window"
-)]
-const fn place(at: usize) -> u16 {
-    at as u16
-}
-
 #[inline(always)]
 fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
     let (mut at, mut base) = (0, 0);
@@ -219,6 +200,7 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
             tile.count(table);
             base = at;
         }
+        means.prefetch(text, at + TILE_BYTES);
         let offset = at - base;
         let Some(mut words) = words(means, window) else {
             let cut = cut_past(text, at);
@@ -240,7 +222,7 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
                 !is_stubborn
             });
         }
-        tile.add(&words, offset);
+        tile.add(means, &words, offset);
         at += words.decided as usize;
     }
     tile.count(table);

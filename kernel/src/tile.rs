@@ -5,18 +5,12 @@
 //!
 //! The words of `unicode` mode are in `segments`, tables are elsewhere.
 
-use crate::edges::write_edges;
-use crate::scan::{Means, WINDOW, Work};
+use crate::group::{Group, TILE_BYTES, TileBytes, count_groups};
+use crate::scan::{Means, PLACES_ROOM, WINDOW, Work};
 use crate::settings::{CountSettings, WordMode};
-use crate::table::{Key, SHORT_BYTES_MAX, Table};
+use crate::table::{GROUP, Table, Waiting};
 use crate::words::lower_wide::lower_wide;
 use crate::words::{case, space_len, strip_punctuation};
-
-/// 4 KiB: with its edges, 12 KiB at most, it fits the first cache beside the keys that wait; edges fit 16 bits.
-const TILE_BYTES: usize = 4096;
-
-/// 64 keys wait between the prefetch of their slots and their counting: enough to hide a miss of all caches.
-pub(crate) const WAITING: usize = 64;
 
 /// Modes, known when compiled.
 const ALPHA: u8 = 0;
@@ -44,23 +38,27 @@ impl Work for Count<'_> {
 
     #[inline(always)]
     fn run<M: Means>(self, means: M) {
-        let lower = !self.settings.keep_case;
-        let mut tile = Tile::new(lower);
-        let (text, table) = (self.text, self.table);
-        match self.settings.words {
-            WordMode::Alpha => count::<ALPHA>(means, text, &mut tile, table),
-            WordMode::Tutorial => count::<TUTORIAL>(means, text, &mut tile, table),
-            _ => count::<WHITESPACE>(means, text, &mut tile, table),
-        }
+        count_by(means, self.text, self.settings, self.table);
+    }
+}
+
+/// [`count_runs`] by given means.
+#[inline(always)]
+pub(crate) fn count_by(means: impl Means, text: &[u8], settings: CountSettings, table: &mut Table) {
+    let mut tile = Tile::new(!settings.keep_case);
+    match settings.words {
+        WordMode::Alpha => count::<ALPHA>(means, text, &mut tile, table),
+        WordMode::Tutorial => count::<TUTORIAL>(means, text, &mut tile, table),
+        _ => count::<WHITESPACE>(means, text, &mut tile, table),
     }
 }
 
 /// A part of a text that stays in the first cache.
 struct Tile {
     /// Its bytes, lower-cased as ASCII if words are, and room to read a key past the end.
-    bytes: [u8; TILE_BYTES + 2 * WINDOW],
+    bytes: TileBytes,
     /// Where words begin and end in turn; where they end first, if a word was open before. Room for what is written too far.
-    edges: [u16; TILE_BYTES + 64],
+    edges: [u16; TILE_BYTES + PLACES_ROOM],
     edges_count: usize,
     /// Whether words are lower-cased.
     lower: bool,
@@ -74,15 +72,14 @@ struct Tile {
     open: usize,
     /// Words in lower case that are no short ASCII words.
     word: Vec<u8>,
-    /// Keys between the prefetch of their slots and their counting.
-    waiting: [Key; WAITING],
+    group: Group,
 }
 
 impl Tile {
     fn new(lower: bool) -> Self {
         Self {
             bytes: [0; TILE_BYTES + 2 * WINDOW],
-            edges: [0; TILE_BYTES + 64],
+            edges: [0; TILE_BYTES + PLACES_ROOM],
             edges_count: 0,
             lower,
             odd: false,
@@ -90,7 +87,7 @@ impl Tile {
             spill: 0,
             open: 0,
             word: Vec::new(),
-            waiting: [Key::default(); WAITING],
+            group: [Waiting::default(); GROUP],
         }
     }
 }
@@ -105,7 +102,7 @@ fn count<const MODE: u8>(means: impl Means, text: &[u8], tile: &mut Tile, table:
         let mut edges = 0..tile.edges_count;
         if was_open && !edges.is_empty() {
             let last = base + usize::from(tile.edges[0]);
-            add_long::<MODE>(&text[tile.open..last], tile, table);
+            add_long::<MODE>(&text[tile.open..last], tile.lower, &mut tile.word, table);
             edges.start = 1;
         }
         if tile.carry != 0 && !edges.is_empty() {
@@ -120,7 +117,7 @@ fn count<const MODE: u8>(means: impl Means, text: &[u8], tile: &mut Tile, table:
         base = end;
     }
     if tile.carry != 0 {
-        add_long::<MODE>(&text[tile.open..], tile, table);
+        add_long::<MODE>(&text[tile.open..], tile.lower, &mut tile.word, table);
         tile.carry = 0;
     }
 }
@@ -133,8 +130,9 @@ fn find<const MODE: u8>(
     range: std::ops::Range<usize>,
     tile: &mut Tile,
 ) {
-    tile.edges_count = 0;
-    let (mut non_ascii, mut nuls) = (0, 0);
+    // What changes with every window stays in registers.
+    let (lower, mut carry, mut spill) = (tile.lower, tile.carry, tile.spill);
+    let (mut count, mut non_ascii, mut nuls) = (0, 0, 0);
     let mut at = range.start;
     let mut padded = [b' '; WINDOW];
     while at < range.end {
@@ -145,46 +143,58 @@ fn find<const MODE: u8>(
                 &padded
             }
         };
+        means.prefetch(text, at + TILE_BYTES);
         let words = if MODE == ALPHA {
             means.letters(window)
         } else {
             let blanks = means.blanks(window);
             non_ascii |= blanks.non_ascii;
             nuls |= blanks.nuls;
-            let mut spaces = blanks.spaces | tile.spill;
-            tile.spill = 0;
-            let mut suspects = blanks.suspects;
-            while suspects != 0 {
-                let place = suspects.trailing_zeros();
-                suspects &= suspects - 1;
-                let length = space_len(&text[at + place as usize..]);
-                let wide = ((1_u128 << length) - 1) << place;
-                #[expect(clippy::cast_possible_truncation, reason = "the halves of 128 bits")]
-                let (low, high) = (wide as u64, (wide >> 64) as u64);
-                spaces |= low;
-                tile.spill |= high;
+            let mut spaces = blanks.spaces | spill;
+            spill = 0;
+            if blanks.suspects != 0 {
+                let wide = wide_spaces(text, at, blanks.suspects);
+                spaces |= wide.0;
+                spill = wide.1;
             }
             !spaces
         };
         let offset = at - range.start;
-        let out = tile.bytes[offset..].first_chunk_mut::<WINDOW>();
-        if let Some(out) = out {
-            if tile.lower {
+        if let Some(out) = tile.bytes[offset..].first_chunk_mut::<WINDOW>() {
+            if lower {
                 means.lower(window, out);
             } else {
                 *out = *window;
             }
         }
-        let edges = words ^ (words << 1 | tile.carry);
-        tile.carry = words >> 63;
-        tile.edges_count = write_edges(edges, offset, &mut tile.edges, tile.edges_count);
+        let edges = words ^ (words << 1 | carry);
+        carry = words >> 63;
+        if let Some(out) = tile.edges[count..].first_chunk_mut() {
+            means.write_places(edges, place(offset), out);
+        }
+        count += edges.count_ones() as usize;
         at += WINDOW;
     }
+    (tile.edges_count, tile.carry, tile.spill) = (count, carry, spill);
     tile.odd = nuls != 0;
     if non_ascii != 0 && tile.lower {
         let text = &text[range];
         tile.odd |= lower_wide(means, text, &mut tile.bytes[..text.len()]);
     }
+}
+
+/// White space beyond ASCII that begins at `suspects` of the window at `at`: its bytes in the window, and in the next.
+#[inline(always)]
+fn wide_spaces(text: &[u8], at: usize, mut suspects: u64) -> (u64, u64) {
+    let mut wide = 0;
+    while suspects != 0 {
+        let place = suspects.trailing_zeros();
+        suspects &= suspects - 1;
+        let length = space_len(&text[at + place as usize..]);
+        wide |= ((1_u128 << length) - 1) << place;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of 128 bits")]
+    (wide as u64, (wide >> 64) as u64)
 }
 
 /// Counts the words between the edges of a tile that begins at `base` of `text`.
@@ -196,46 +206,59 @@ fn count_tile<const MODE: u8, const ODD: bool>(
     tile: &mut Tile,
     table: &mut Table,
 ) {
-    let mut at = edges.start;
-    while at + 1 < edges.end {
-        let group_end = edges.end.min(at + 2 * WAITING);
-        let mut waiting = 0;
-        while at + 1 < group_end {
-            let mut start = usize::from(tile.edges[at]) % TILE_BYTES;
-            let mut end = usize::from(tile.edges[at + 1]);
-            at += 2;
-            if MODE == TUTORIAL {
-                while start < end && tile.bytes[start].is_ascii_punctuation() {
-                    start += 1;
-                }
-                while start < end && tile.bytes[end - 1].is_ascii_punctuation() {
-                    end -= 1;
-                }
-                if start == end {
-                    continue;
-                }
-            }
-            let length = end - start;
-            if length <= SHORT_BYTES_MAX
-                && !(ODD && tile.bytes[end - 1] == 0)
-                && let Some(bytes) = tile.bytes[start..].first_chunk::<32>()
-            {
-                let key = Key::new(bytes, length, table.seed());
-                if !(ODD && tile.lower && key.has_non_ascii()) {
-                    table.prefetch(&key);
-                    tile.waiting[waiting % WAITING] = key;
-                    waiting += 1;
-                    continue;
-                }
-            }
-            if ODD {
-                add_long::<MODE>(&text[base + start..base + end], tile, table);
-            } else {
-                add_whole(&tile.bytes[start..end], table);
-            }
-        }
-        table.add_keys(&tile.waiting[..waiting]);
+    let lower = tile.lower;
+    let (bytes, mut edges) = (&tile.bytes, &mut tile.edges[edges]);
+    if MODE == TUTORIAL {
+        edges = strip(bytes, edges);
     }
+    count_groups::<ODD>(
+        bytes,
+        edges,
+        &mut tile.group,
+        table,
+        |last, key| last == 0 || lower && key.has_non_ascii(),
+        |table, start, end| {
+            if ODD {
+                add_long::<MODE>(
+                    &text[base + start..base + end],
+                    lower,
+                    &mut tile.word,
+                    table,
+                );
+            } else {
+                add_whole(&bytes[start..end], table);
+            }
+        },
+    );
+}
+
+/// Strips ASCII punctuation off words, and leaves those out of which nothing is left.
+#[inline(always)]
+fn strip<'a>(bytes: &TileBytes, edges: &'a mut [u16]) -> &'a mut [u16] {
+    let mut kept = 0;
+    let (words, _) = edges.as_chunks_mut::<2>();
+    for at in 0..words.len() {
+        let [mut start, mut end] = words[at];
+        while start < end && bytes[usize::from(start)].is_ascii_punctuation() {
+            start += 1;
+        }
+        while start < end && bytes[usize::from(end) - 1].is_ascii_punctuation() {
+            end -= 1;
+        }
+        words[kept] = [start, end];
+        kept += usize::from(start < end);
+    }
+    &mut edges[..2 * kept]
+}
+
+/// A place in a tile.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "less than the tile has bytes, and a window"
+)]
+pub(crate) const fn place(at: usize) -> u16 {
+    at as u16
 }
 
 /// Counts a word of any length, in the case that counts, while keys may wait.
@@ -246,7 +269,7 @@ pub(crate) fn add_whole(word: &[u8], table: &mut Table) {
 
 /// Counts a word of any length and any bytes, as written in the text, while keys may wait.
 #[inline(never)]
-fn add_long<const MODE: u8>(word: &[u8], tile: &mut Tile, table: &mut Table) {
+fn add_long<const MODE: u8>(word: &[u8], lower: bool, room: &mut Vec<u8>, table: &mut Table) {
     let word = if MODE == TUTORIAL {
         strip_punctuation(word)
     } else {
@@ -255,12 +278,12 @@ fn add_long<const MODE: u8>(word: &[u8], tile: &mut Tile, table: &mut Table) {
     if word.is_empty() {
         return;
     }
-    if !tile.lower {
+    if !lower {
         return table.add_one_meanwhile(word);
     }
-    tile.word.clear();
-    case::lower(word, &mut tile.word);
-    table.add_one_meanwhile(&tile.word);
+    room.clear();
+    case::lower(word, room);
+    table.add_one_meanwhile(room);
 }
 
 #[cfg(test)]

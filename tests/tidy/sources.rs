@@ -12,9 +12,11 @@ const UNSAFE_FILES: &[&str] = &[
     "benches/src/yardstick.rs",
     "kernel/src/input/map.rs",
     "kernel/src/scan/avx2.rs",
+    "kernel/src/scan/avx512.rs",
     "kernel/src/scan/neon.rs",
     "kernel/src/scan/sse2.rs",
     "kernel/src/table/arena.rs",
+    "kernel/src/table/aes.rs",
     "kernel/src/table/short.rs",
     "kernel/src/table/slots.rs",
 ];

@@ -7,8 +7,8 @@
 )]
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi8, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
-    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    __m256i, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi8, _mm256_and_si256, _mm256_cmpeq_epi8,
+    _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
     _mm256_storeu_si256,
 };
 
@@ -23,6 +23,7 @@ impl Avx2 {
     /// The proof, if this CPU can give it.
     pub(crate) fn new() -> Option<Self> {
         let has_all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("aes")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
@@ -37,7 +38,7 @@ impl Avx2 {
     }
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx2,aes,bmi1,bmi2,lzcnt,popcnt")]
 fn run<W: Work>(proof: Avx2, work: W) -> W::Output {
     work.run(proof)
 }
@@ -89,6 +90,12 @@ impl Means for Avx2 {
     fn mask(self, flags: [__m256i; 2]) -> u64 {
         // SAFETY: the proof is at hand.
         unsafe { mask(flags) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, text: &[u8], at: usize) {
+        // SAFETY: a prefetch of any address is allowed, and has no effect that a program can see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(text.as_ptr().wrapping_add(at).cast()) }
     }
 
     #[inline(always)]

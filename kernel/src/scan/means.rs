@@ -4,6 +4,7 @@
 //! Does not know any instruction set, nor what is done with the masks.
 
 use super::masks::{AsciiMasks, Blanks, WINDOW, WideMasks};
+use super::places::{self, PLACES_ROOM};
 
 /// Operations on the 64 bytes of a window. Each instruction set has a few lines of its own; all that
 /// is made of them is the same for all.
@@ -40,6 +41,18 @@ pub(crate) trait Means: Copy {
 
     /// Copies the window with its ASCII letters in lower case.
     fn lower(self, window: &[u8; WINDOW], out: &mut [u8; WINDOW]);
+
+    /// Writes `offset` and the place of each bit of `bits`, in rising order; what follows in `out` is of no meaning.
+    #[inline(always)]
+    fn write_places(self, bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
+        places::write_places(bits, offset, out);
+    }
+
+    /// Brings the bytes of `text` at `at`, which may be past its end, near.
+    #[inline(always)]
+    fn prefetch(self, text: &[u8], at: usize) {
+        let _ = (text, at);
+    }
 
     /// `A-Z a-z`.
     #[inline(always)]
@@ -127,6 +140,9 @@ pub(crate) trait Work {
 pub(crate) fn by_best_means<W: Work>(work: W) -> W::Output {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
+        if let Some(avx512) = super::avx512::Avx512::new() {
+            return avx512.run(work);
+        }
         if let Some(avx2) = super::avx2::Avx2::new() {
             return avx2.run(work);
         }
@@ -146,6 +162,21 @@ pub(crate) fn by_best_means<W: Work>(work: W) -> W::Output {
     {
         work.run(super::portable::Portable)
     }
+}
+
+/// Does what `make` makes by each of the means that this CPU has.
+#[cfg(test)]
+pub(crate) fn by_all_means<W: Work>(mut make: impl FnMut() -> W) -> Vec<W::Output> {
+    let mut done = vec![make().run(super::portable::Portable)];
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        done.push(make().run(super::sse2::Sse2));
+        done.extend(super::avx2::Avx2::new().map(|means| means.run(make())));
+        done.extend(super::avx512::Avx512::new().map(|means| means.run(make())));
+    }
+    #[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
+    done.push(make().run(super::neon::Neon));
+    done
 }
 
 struct Name;
@@ -189,6 +220,32 @@ pub(super) mod tests {
             assert_right_ascii(means, &window);
             assert_right_rest(means, &window);
         }
+        for bits in [
+            0,
+            1,
+            1 << 63,
+            !0,
+            0xFF00_0000_0000_0081,
+            0x5555_5555_5555_5555,
+        ] {
+            assert_right_places(means, bits);
+        }
+        let mut bits = 1_u64;
+        for _ in 0..if cfg!(miri) { 20 } else { 20_000 } {
+            bits = bits.wrapping_mul(0xD134_2543_DE82_EF95).rotate_left(29) | 1;
+            assert_right_places(means, bits & bits.rotate_left(7));
+            assert_right_places(means, bits | bits.rotate_left(7));
+        }
+    }
+
+    fn assert_right_places(means: impl Means, bits: u64) {
+        let mut out = [7; PLACES_ROOM];
+        means.write_places(bits, 4000, &mut out);
+        let expected: Vec<u16> = (0..64)
+            .filter(|bit| bits >> bit & 1 == 1)
+            .map(|bit| 4000 + bit)
+            .collect();
+        assert_eq!(out[..expected.len()], expected, "{bits:#x}");
     }
 
     fn expected(window: &[u8; WINDOW], holds: impl Fn(u8) -> bool) -> u64 {

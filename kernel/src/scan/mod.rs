@@ -5,16 +5,22 @@
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod avx2;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod avx512;
 mod masks;
 mod means;
 #[cfg(all(target_arch = "aarch64", target_endian = "little", not(miri)))]
 mod neon;
+mod places;
 #[cfg(any(test, miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod portable;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod sse2;
 
 pub(crate) use masks::{AsciiMasks, WINDOW};
+#[cfg(test)]
+pub(crate) use means::by_all_means;
 pub(crate) use means::{Means, Work, best_means, by_best_means};
+pub(crate) use places::PLACES_ROOM;
 #[cfg(test)]
 pub(crate) use portable::Portable;

@@ -4,11 +4,19 @@
 
 use ahash::RandomState;
 
-/// The secret of the hash, shared by the tables that will be merged. It never changes an answer.
+/// The secret of the hashes, shared by the tables that will be merged. It never changes an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Seed {
-    words: [u64; 3],
+    short: ShortSeed,
     long: RandomState,
+}
+
+/// The secret of the hashes of words of at most 24 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortSeed {
+    words: [u64; 4],
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    aes: Option<super::aes::Aes>,
 }
 
 impl Seed {
@@ -16,47 +24,81 @@ impl Seed {
     pub(crate) fn random() -> Self {
         let long = RandomState::new();
         // Odd: a factor of 0 would lose the other.
-        let words = [1, 2, 3].map(|number: u64| long.hash_one(number) | 1);
-        Self { words, long }
+        let words = [1, 2, 3, 4].map(|number: u64| long.hash_one(number) | 1);
+        Self {
+            short: ShortSeed {
+                words,
+                #[cfg(all(target_arch = "x86_64", not(miri)))]
+                aes: super::aes::Aes::new(),
+            },
+            long,
+        }
     }
 
     /// A seed with the same hashes of long words and others of short ones.
     pub(super) fn with_other_words(&self) -> Self {
         Self {
-            words: Self::random().words,
+            short: Self::random().short,
             long: self.long.clone(),
         }
     }
 
-    /// The second eight bytes of words that all have the hash 0.
+    /// This seed with hashes by multiplication, also where a CPU has AES.
     #[cfg(test)]
-    pub(super) fn factor_lost_by(&self) -> [u8; 8] {
-        self.words[1].to_le_bytes()
-    }
-
-    /// This seed, but all words of 16 bytes that end in `high` have the hash 0.
-    #[cfg(test)]
-    pub(crate) fn losing(mut self, high: [u8; 8]) -> Self {
-        self.words[1] = u64::from_le_bytes(high);
+    pub(crate) fn by_products(mut self) -> Self {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        {
+            self.short.aes = None;
+        }
         self
     }
 
-    /// The hash of a word of at most 16 bytes, as two little-endian words filled up with zeros.
-    #[inline(always)]
-    pub(crate) fn hash_two(&self, low: u64, high: u64) -> u64 {
-        folded_product(low ^ self.words[0], high ^ self.words[1])
+    /// This seed by products, but all words of 16 bytes that end in `high` have the hash 0.
+    #[cfg(test)]
+    pub(crate) fn losing(self, high: [u8; 8]) -> Self {
+        let mut losing = self.by_products();
+        losing.short.words[1] = u64::from_le_bytes(high);
+        losing
     }
 
-    /// The hash of a word of 17 to 24 bytes. `third` 0 does not give [`hash_two`](Self::hash_two).
+    /// The secret of short words.
     #[inline(always)]
-    pub(crate) fn hash_three(&self, low: u64, high: u64, third: u64) -> u64 {
-        folded_product(self.hash_two(low, high) ^ third, self.words[2])
+    pub(crate) fn short(&self) -> ShortSeed {
+        self.short
     }
 
     /// The hash of a longer word.
     #[inline]
     pub(crate) fn hash_long(&self, word: &[u8]) -> u64 {
         self.long.hash_one(word)
+    }
+}
+
+impl ShortSeed {
+    /// Does `work`, inlined, in which many words are hashed.
+    #[inline(always)]
+    pub(crate) fn hashing<T>(&self, work: impl FnOnce() -> T) -> T {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if let Some(aes) = self.aes {
+            return aes.run(work);
+        }
+        work()
+    }
+
+    /// The hash of a word of at most 24 bytes, as three little-endian words filled up with zeros.
+    #[inline(always)]
+    pub(crate) fn hash(&self, word: [u64; 3]) -> u64 {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if let Some(aes) = self.aes {
+            return aes.hash(word, &self.words);
+        }
+        let [low, high, third] = word;
+        let hash = folded_product(low ^ self.words[0], high ^ self.words[1]);
+        if third == 0 {
+            hash
+        } else {
+            folded_product(hash ^ third, self.words[2])
+        }
     }
 }
 

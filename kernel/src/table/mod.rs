@@ -2,6 +2,8 @@
 //!
 //! One table belongs to one worker; threads, text and words' rules are no concern of it.
 
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod aes;
 mod hash;
 mod long;
 mod short;
@@ -9,5 +11,5 @@ mod slots;
 mod words;
 
 pub(crate) use hash::Seed;
-pub(crate) use short::{Key, SHORT_BYTES_MAX};
-pub(crate) use words::Table;
+pub(crate) use short::{Key, SHORT_BYTES_MAX, Waiting};
+pub(crate) use words::{GROUP, Table};

@@ -11,7 +11,7 @@
     expect(unsafe_code, reason = "prefetch of a slot")
 )]
 
-use super::hash::Seed;
+use super::hash::{Seed, ShortSeed};
 use super::slots::Slots;
 
 /// The longest word of a slot.
@@ -26,9 +26,9 @@ pub(crate) struct Key {
     hash: u64,
 }
 
-/// The bits of the bytes that a word of some length has, in its first, second and third eight bytes.
-const fn masks() -> [[u64; 3]; SHORT_BYTES_MAX + 1] {
-    let mut masks = [[0; 3]; SHORT_BYTES_MAX + 1];
+/// The bits of the bytes that a word of some length has, in each of four times eight bytes.
+const fn masks() -> [[u64; 4]; SHORT_BYTES_MAX + 1] {
+    let mut masks = [[0; 4]; SHORT_BYTES_MAX + 1];
     let mut length = 0;
     while length <= SHORT_BYTES_MAX {
         let mut byte = 0;
@@ -41,14 +41,7 @@ const fn masks() -> [[u64; 3]; SHORT_BYTES_MAX + 1] {
     masks
 }
 
-static MASKS: [[u64; 3]; SHORT_BYTES_MAX + 1] = masks();
-
-#[inline(always)]
-fn word_at(bytes: &[u8; 32], start: usize) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[start..start + 8]);
-    u64::from_le_bytes(word)
-}
+static MASKS: [[u64; 4]; SHORT_BYTES_MAX + 1] = masks();
 
 impl Key {
     /// The key of the first `length` bytes of `bytes`, 1 to 24, the last of which is not 0.
@@ -56,22 +49,18 @@ impl Key {
     /// Where a mapped file changes while it is counted that byte may be 0 all the same; the count is then worthless, but
     /// nothing breaks.
     #[inline(always)]
-    pub(crate) fn new(bytes: &[u8; 32], length: usize, seed: &Seed) -> Self {
+    pub(crate) fn new(bytes: &[u8; 32], length: usize, seed: &ShortSeed) -> Self {
         debug_assert!((1..=SHORT_BYTES_MAX).contains(&length));
         let masks = &MASKS[length];
-        let low = word_at(bytes, 0) & masks[0];
-        let high = word_at(bytes, 8) & masks[1];
-        let (third, hash) = if length <= 16 {
-            (0, seed.hash_two(low, high))
-        } else {
-            let third = word_at(bytes, 16) & masks[2];
-            (third, seed.hash_three(low, high, third))
-        };
+        let (words, _) = bytes.as_chunks::<8>();
+        // Four words, of which the last is nothing: then they are one register.
+        let word: [u64; 4] = std::array::from_fn(|at| u64::from_le_bytes(words[at]) & masks[at]);
+        let [low, high, third, _] = word;
         Self {
             low,
             high,
             third,
-            hash,
+            hash: seed.hash([low, high, third]),
         }
     }
 
@@ -83,17 +72,13 @@ impl Key {
         }
         let mut bytes = [0; 32];
         bytes[..word.len()].copy_from_slice(word);
-        Some(Self::new(&bytes, word.len(), seed))
+        Some(Self::new(&bytes, word.len(), &seed.short()))
     }
 
     /// The same word with the hash of `seed`.
     #[inline]
     pub(crate) fn with(&self, seed: &Seed) -> Self {
-        let hash = if self.third == 0 {
-            seed.hash_two(self.low, self.high)
-        } else {
-            seed.hash_three(self.low, self.high, self.third)
-        };
+        let hash = seed.short().hash([self.low, self.high, self.third]);
         Self { hash, ..*self }
     }
 
@@ -102,6 +87,15 @@ impl Key {
     pub(crate) fn has_non_ascii(&self) -> bool {
         (self.low | self.high | self.third) & 0x8080_8080_8080_8080 != 0
     }
+}
+
+/// A word that waits while its slot is on the way.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(32))]
+pub(crate) struct Waiting {
+    words: [u64; 3],
+    /// The first slot to look at.
+    slot: usize,
 }
 
 /// A word and its count.
@@ -114,20 +108,19 @@ pub(super) struct Slot {
 
 impl Slot {
     #[inline(always)]
-    fn is(&self, key: &Key) -> bool {
-        let (words, _) = self.word.as_chunks::<8>();
-        let low = u64::from_le_bytes(words[0]) ^ key.low;
-        let high = u64::from_le_bytes(words[1]) ^ key.high;
-        let third = u64::from_le_bytes(words[2]) ^ key.third;
-        low | high | third == 0
+    fn has(&self, words: &[u64; 3]) -> bool {
+        // Two words in one register, and no look at the count: a load that covers it waits until it was written.
+        let (own, _) = self.word.as_chunks::<8>();
+        let two = [words[0].to_le_bytes(), words[1].to_le_bytes()];
+        own[..2] == two && u64::from_le_bytes(own[2]) == words[2]
     }
 
-    fn new(key: &Key, count: u64) -> Self {
+    fn new(words: &[u64; 3], count: u64) -> Self {
         let mut word = [0; SHORT_BYTES_MAX];
-        let (words, _) = word.as_chunks_mut::<8>();
-        words[0] = key.low.to_le_bytes();
-        words[1] = key.high.to_le_bytes();
-        words[2] = key.third.to_le_bytes();
+        let (own, _) = word.as_chunks_mut::<8>();
+        for (own, word) in own.iter_mut().zip(words) {
+            *own = word.to_le_bytes();
+        }
         Self { word, count }
     }
 
@@ -205,10 +198,60 @@ impl ShortTable {
         ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize
     }
 
+    /// Makes room for `more` words in any order.
+    #[inline(always)]
+    pub(crate) fn make_room(&mut self, more: usize, seed: &Seed) {
+        if self.len + more > self.len_max {
+            self.grow_by_steps(seed);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow_by_steps(&mut self, seed: &Seed) {
+        // Fourfold while it is small, then by steps that leave little unused.
+        let slots = self.slots.len();
+        self.grow(
+            if slots < 1 << 15 {
+                slots * 4
+            } else {
+                slots / 2 * 3
+            },
+            seed,
+        );
+    }
+
+    /// Brings the slot of `key` near. It is counted by [`add_waiting`](Self::add_waiting) before the table may grow.
+    #[inline(always)]
+    pub(crate) fn fetch(&self, key: &Key) -> Waiting {
+        let slot = self.first_slot(key.hash);
+        self.prefetch_slot(slot);
+        Waiting {
+            words: [key.low, key.high, key.third],
+            slot,
+        }
+    }
+
+    /// Counts a word that waited once more. There is room for it.
+    #[inline(always)]
+    pub(crate) fn add_waiting(&mut self, waiting: &Waiting) {
+        let slot = &mut self.slots[waiting.slot];
+        if slot.has(&waiting.words) {
+            slot.count += 1;
+        } else {
+            self.add_further(waiting.slot, &waiting.words, 1);
+        }
+    }
+
     /// Brings the slot of `key` near.
     #[inline(always)]
     pub(crate) fn prefetch(&self, key: &Key) {
-        let slot = self.slots.as_ptr().wrapping_add(self.first_slot(key.hash));
+        self.prefetch_slot(self.first_slot(key.hash));
+    }
+
+    #[inline(always)]
+    fn prefetch_slot(&self, slot: usize) {
+        let slot = self.slots.as_ptr().wrapping_add(slot);
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         // SAFETY: a prefetch of any address is allowed, and has no effect that a program can see.
         unsafe {
@@ -222,47 +265,36 @@ impl ShortTable {
     /// Counts `key` `count` more times.
     #[inline(always)]
     pub(crate) fn add(&mut self, key: &Key, count: u64, seed: &Seed) {
+        self.make_room(1, seed);
+        let words = [key.low, key.high, key.third];
         let first = self.first_slot(key.hash);
         let slot = &mut self.slots[first];
-        if slot.is(key) {
+        if slot.has(&words) {
             slot.count += count;
         } else {
-            self.add_further(first, key, count, seed);
+            self.add_further(first, &words, count);
         }
     }
 
     #[inline(never)]
-    fn add_further(&mut self, first: usize, key: &Key, count: u64, seed: &Seed) {
+    fn add_further(&mut self, first: usize, words: &[u64; 3], count: u64) {
         let mut at = first;
         let mut steps = 0;
         loop {
             let slot = &mut self.slots[at];
-            if slot.is(key) {
+            if slot.has(words) {
                 slot.count += count;
-                self.flooded |= steps > STEPS_MAX;
-                return;
+                break;
             }
             if slot.count == 0 {
-                *slot = Slot::new(key, count);
+                *slot = Slot::new(words, count);
                 self.len += 1;
-                self.flooded |= steps > STEPS_MAX;
-                if self.len > self.len_max {
-                    // Fourfold while it is small, then by steps that leave little unused.
-                    let slots = self.slots.len();
-                    self.grow(
-                        if slots < 1 << 15 {
-                            slots * 4
-                        } else {
-                            slots / 2 * 3
-                        },
-                        seed,
-                    );
-                }
-                return;
+                break;
             }
             at = self.next(at);
             steps += 1;
         }
+        self.flooded |= steps > STEPS_MAX;
     }
 
     /// Whether words collide as no good hash lets them.
@@ -293,7 +325,16 @@ impl ShortTable {
     /// Grows to `slots` where it is: the slots of a larger table are in the same order, so each word moves to its new place from
     /// the last to the first, and never onto a word that has not moved yet.
     #[cold]
+    #[inline(never)]
     fn grow(&mut self, slots: usize, seed: &Seed) {
+        seed.short().hashing(
+            #[inline(always)]
+            || self.grow_in_place(slots, seed),
+        );
+    }
+
+    #[inline(always)]
+    fn grow_in_place(&mut self, slots: usize, seed: &Seed) {
         let before = self.slots.len();
         self.slots.extend(slots);
         self.len_max = len_max(slots);
@@ -356,10 +397,11 @@ impl ShortTable {
     }
 
     fn has(&self, key: &Key) -> bool {
-        let mut at = self.first_slot(key.hash);
+        let first = self.first_slot(key.hash);
+        let mut at = first;
         loop {
             let slot = &self.slots[at];
-            if slot.count == 0 || slot.is(key) {
+            if slot.count == 0 || slot.has(&[key.low, key.high, key.third]) {
                 return slot.count != 0;
             }
             at = self.next(at);
@@ -456,8 +498,9 @@ mod tests {
                 let mut word = vec![0; length];
                 word[length - 1] = fill;
                 let key = Key::of(&word, &seed).unwrap();
-                assert_eq!(Slot::new(&key, 1).word(), word);
-                assert_eq!(Slot::new(&key, 1).key(&seed).hash, key.hash);
+                let slot = Slot::new(&[key.low, key.high, key.third], 1);
+                assert_eq!(slot.word(), word);
+                assert_eq!(slot.key(&seed).hash, key.hash);
             }
             assert!(Key::of(&vec![0; length], &seed).is_none());
         }

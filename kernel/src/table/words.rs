@@ -4,7 +4,10 @@
 
 use super::hash::Seed;
 use super::long::LongTable;
-use super::short::{Key, ShortTable};
+use super::short::{Key, ShortTable, Waiting};
+
+/// 64 words are counted together: while the slot of the last is asked for, that of the first has come from any memory.
+pub(crate) const GROUP: usize = 64;
 
 /// Words and counts.
 #[derive(Clone, Debug)]
@@ -39,7 +42,12 @@ impl Table {
     pub(crate) fn add_one(&mut self, word: &[u8]) {
         self.words += 1;
         match Key::of(word, &self.seed) {
-            Some(key) => self.add_keys_checked(&[key]),
+            Some(key) => {
+                self.short.add(&key, 1, &self.seed);
+                if self.short.is_flooded() {
+                    self.reseed();
+                }
+            }
             None => self.long.add(word, self.seed.hash_long(word), 1),
         }
     }
@@ -55,23 +63,24 @@ impl Table {
         }
     }
 
-    /// Brings the slot of `key` near, before it is counted.
+    /// Makes room for a group of words: at most [`GROUP`], those that wait and those that do not.
     #[inline(always)]
-    pub(crate) fn prefetch(&self, key: &Key) {
-        self.short.prefetch(key);
+    pub(crate) fn begin_group(&mut self) {
+        self.short.make_room(GROUP, &self.seed);
     }
 
-    /// Counts the word of each key, made with this table's seed, once.
+    /// Brings the slot of `key`, made with this table's seed, near; it is counted with its group.
     #[inline(always)]
-    pub(crate) fn add_keys(&mut self, keys: &[Key]) {
-        self.words += keys.len() as u64;
-        self.add_keys_checked(keys);
+    pub(crate) fn fetch(&self, key: &Key) -> Waiting {
+        self.short.fetch(key)
     }
 
+    /// Counts the words of a group that waited, once each.
     #[inline(always)]
-    fn add_keys_checked(&mut self, keys: &[Key]) {
-        for key in keys {
-            self.short.add(key, 1, &self.seed);
+    pub(crate) fn end_group(&mut self, waiting: &[Waiting]) {
+        self.words += waiting.len() as u64;
+        for waiting in waiting {
+            self.short.add_waiting(waiting);
         }
         if self.short.is_flooded() {
             self.reseed();
@@ -232,8 +241,9 @@ mod tests {
         for number in 0..WORDS.min(if cfg!(miri) { 100 } else { 5_000 }) {
             let word = word(number);
             if let Some(key) = Key::of(&word, by_key.seed()) {
-                by_key.prefetch(&key);
-                by_key.add_keys(&[key, key]);
+                by_key.begin_group();
+                let waiting = [by_key.fetch(&key), by_key.fetch(&key)];
+                by_key.end_group(&waiting);
                 table.add_one(&word);
                 table.add_one(&word);
             }
@@ -245,11 +255,8 @@ mod tests {
     fn words_made_to_collide_get_other_hashes() {
         let words = if cfg!(miri) { 600 } else { 20_000 };
         // One factor of the product is 0, and with it the hash, whatever the other is.
-        let (seed, high) = std::iter::repeat_with(Seed::random)
-            .map(|seed| (seed.clone(), seed.factor_lost_by()))
-            .find(|(_, high)| high[7] != 0)
-            .unwrap();
-        let mut table = Table::new(seed);
+        let high = *b"collides";
+        let mut table = Table::new(Seed::random().losing(high));
         let word = |number: u64| [number.to_le_bytes(), high].concat();
         for number in 0..words {
             table.add_one(&word(number));

@@ -1,0 +1,205 @@
+//! Owns the means of AVX-512 with VBMI2: 64 bytes in one register, yes or no as a mask of 64 bits.
+//!
+//! Does not know what the masks mean.
+#![expect(
+    unsafe_code,
+    reason = "loads and stores of arrays, and instructions that the CPU was asked for"
+)]
+
+use std::arch::x86_64::{
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_epi16, _mm512_castsi512_si256,
+    _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi16,
+    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_mask_add_epi8,
+    _mm512_maskz_compress_epi8, _mm512_movepi8_mask, _mm512_or_si512, _mm512_set1_epi8,
+    _mm512_set1_epi16, _mm512_storeu_si512, _mm512_sub_epi8,
+};
+
+use super::masks::WINDOW;
+use super::means::{Means, Work};
+use super::places::PLACES_ROOM;
+
+/// Proof that this CPU has what the functions below are compiled for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    /// The proof, if this CPU can give it.
+    pub(crate) fn new() -> Option<Self> {
+        let has_all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi2")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("aes")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt");
+        has_all.then_some(Self(()))
+    }
+
+    /// Does `work` compiled for this instruction set.
+    pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
+        // SAFETY: the proof is at hand.
+        unsafe { run(self, work) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,aes,bmi1,bmi2,lzcnt,popcnt")]
+fn run<W: Work>(proof: Avx512, work: W) -> W::Output {
+    work.run(proof)
+}
+
+impl Means for Avx512 {
+    const NAME: &'static str = "AVX-512";
+
+    type Block = __m512i;
+    type Flags = u64;
+
+    #[inline(always)]
+    fn load(self, window: &[u8; WINDOW]) -> __m512i {
+        // SAFETY: the proof is at hand.
+        unsafe { load(window) }
+    }
+
+    #[inline(always)]
+    fn equal(self, block: __m512i, byte: u8) -> u64 {
+        // SAFETY: the proof is at hand.
+        unsafe { equal(block, byte) }
+    }
+
+    #[inline(always)]
+    fn between(self, block: __m512i, first: u8, last: u8) -> u64 {
+        // SAFETY: the proof is at hand.
+        unsafe { between(block, first, last) }
+    }
+
+    #[inline(always)]
+    fn non_ascii(self, block: __m512i) -> u64 {
+        // SAFETY: the proof is at hand.
+        unsafe { non_ascii(block) }
+    }
+
+    #[inline(always)]
+    fn with_case_bit(self, block: __m512i) -> __m512i {
+        // SAFETY: the proof is at hand.
+        unsafe { with_case_bit(block) }
+    }
+
+    #[inline(always)]
+    fn either(self, one: u64, other: u64) -> u64 {
+        one | other
+    }
+
+    #[inline(always)]
+    fn mask(self, flags: u64) -> u64 {
+        flags
+    }
+
+    #[inline(always)]
+    fn prefetch(self, text: &[u8], at: usize) {
+        // SAFETY: a prefetch of any address is allowed, and has no effect that a program can see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(text.as_ptr().wrapping_add(at).cast()) }
+    }
+
+    #[inline(always)]
+    fn lower(self, window: &[u8; WINDOW], out: &mut [u8; WINDOW]) {
+        // SAFETY: the proof is at hand.
+        unsafe { lower(window, out) }
+    }
+
+    #[inline(always)]
+    fn write_places(self, bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
+        // SAFETY: the proof is at hand.
+        unsafe { write_places(bits, offset, out) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(window: &[u8; WINDOW]) -> __m512i {
+    // SAFETY: 64 bytes can be read, and the load needs no alignment.
+    unsafe { _mm512_loadu_si512(window.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn equal(block: __m512i, byte: u8) -> u64 {
+    _mm512_cmpeq_epi8_mask(block, _mm512_set1_epi8(byte.cast_signed()))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn between(block: __m512i, first: u8, last: u8) -> u64 {
+    if first > last {
+        return 0;
+    }
+    let from_first = _mm512_sub_epi8(block, _mm512_set1_epi8(first.cast_signed()));
+    _mm512_cmple_epu8_mask(from_first, _mm512_set1_epi8((last - first).cast_signed()))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn non_ascii(block: __m512i) -> u64 {
+    _mm512_movepi8_mask(block)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn with_case_bit(block: __m512i) -> __m512i {
+    _mm512_or_si512(block, _mm512_set1_epi8(0x20))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn lower(window: &[u8; WINDOW], out: &mut [u8; WINDOW]) {
+    let block = load(window);
+    let upper = between(block, b'A', b'Z');
+    let lower = _mm512_mask_add_epi8(block, upper, block, _mm512_set1_epi8(0x20));
+    // SAFETY: 64 bytes can be written, and the store needs no alignment.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), lower) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
+fn write_places(bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
+    const ALL: [u8; WINDOW] = {
+        let mut all = [0; WINDOW];
+        let mut place = 0;
+        while place < WINDOW {
+            #[expect(clippy::cast_possible_truncation, reason = "less than 64")]
+            let byte = place as u8;
+            all[place] = byte;
+            place += 1;
+        }
+        all
+    };
+    let places = _mm512_maskz_compress_epi8(bits, load(&ALL));
+    let halves = [
+        _mm512_castsi512_si256(places),
+        _mm512_extracti64x4_epi64::<1>(places),
+    ];
+    let (outs, _) = out.as_chunks_mut::<32>();
+    for (half, out) in halves.into_iter().zip(outs) {
+        let places = _mm512_add_epi16(
+            _mm512_cvtepu8_epi16(half),
+            _mm512_set1_epi16(offset.cast_signed()),
+        );
+        // SAFETY: 64 bytes can be written, and the store needs no alignment.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), places) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::means::tests::assert_right_masks;
+
+    #[test]
+    fn masks_are_right() {
+        match Avx512::new() {
+            Some(avx512) => assert_right_masks(avx512),
+            None => println!("skipped: this CPU has no AVX-512 with VBMI2"),
+        }
+    }
+}
