@@ -132,7 +132,7 @@ pub struct TalkArgs {
 /// What a run may leave in the account when asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Keep {
-    /// The pool, with its nodes: they cost money until it is deleted.
+    /// The pool: its nodes go some minutes after the last task, and at the deadline.
     Pool,
     /// The job and its tasks.
     Job,

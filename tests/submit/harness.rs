@@ -169,6 +169,24 @@ pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+impl Drop for Place {
+    /// A test that failed may have left its client, or what a node started: they must not outlive it.
+    fn drop(&mut self) {
+        for process in processes_below(self.path()) {
+            let pid = process
+                .split(['/', ' '])
+                .find_map(|part| part.parse::<u32>().ok());
+            if let Some(pid) = pid {
+                drop(
+                    Command::new("kill")
+                        .args(["-s", "KILL", &pid.to_string()])
+                        .status(),
+                );
+            }
+        }
+    }
+}
+
 /// Processes whose working directory lies below `directory`: what a node started and nobody ended.
 fn processes_below(directory: &Path) -> Vec<String> {
     let cwd = |entry: std::fs::DirEntry| {

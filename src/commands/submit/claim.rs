@@ -223,7 +223,8 @@ impl Claim {
 /// Adds `client` to the file `own`.
 fn note_own(own: &Path, client: &str) -> io::Result<()> {
     let mut file = File::options().create(true).append(true).open(own)?;
-    file.write_all(format!("{client}\n").as_bytes())?;
+    // A line that a kill cut must not run into this one.
+    file.write_all(format!("\n{client}\n").as_bytes())?;
     file.sync_data()
 }
 
@@ -285,5 +286,33 @@ impl Found {
         .hint(format!(
             "fanout watch {run} follows it, fanout cancel {run} ends it; after {gone} of silence it can be taken over"
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(client: &str, seconds: i64) -> Found {
+        Found {
+            client: client.to_owned(),
+            age: time::Duration::seconds(seconds),
+        }
+    }
+
+    #[test]
+    fn a_claim_is_anothers_unless_it_is_old_or_this_machine_was_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path().join("clients");
+        assert!(found("a", 0).is_anothers(&own));
+        assert!(found("a", 149).is_anothers(&own));
+        assert!(!found("a", 150).is_anothers(&own));
+        // Cut by a kill, then gone on with.
+        std::fs::write(&own, "b\nc").unwrap();
+        note_own(&own, "a").unwrap();
+        for client in ["a", "b"] {
+            assert!(!found(client, 0).is_anothers(&own), "{client}");
+        }
+        assert!(found("ca", 0).is_anothers(&own));
     }
 }
