@@ -48,7 +48,7 @@ pub enum Target {
 }
 
 impl Fault {
-    /// Reads a fault: a name of the [catalogue](super::catalogue), or JSON.
+    /// Reads a fault: a name of the catalogue, or JSON.
     ///
     /// # Errors
     /// What is wrong with it.

@@ -217,6 +217,17 @@ pub(crate) async fn a_stored_policy_gives_access_until_it_is_removed(account: &A
         .await
         .unwrap();
     assert_eq!(get(&url).await.0, 403);
+    let extended = AccessPolicy {
+        id: "inputs".to_owned(),
+        rights: Rights::ReadList,
+        start,
+        expiry: now + Duration::hours(2),
+    };
+    storage
+        .set_access_policies(&container, &[extended])
+        .await
+        .unwrap();
+    assert_eq!(get(&url).await, (200, "content".to_owned()));
     storage.set_access_policies(&container, &[]).await.unwrap();
     assert_eq!(get(&url).await.0, 403);
     storage.delete_container(&container).await.unwrap();
