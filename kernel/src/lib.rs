@@ -37,6 +37,7 @@ pub mod error;
 pub mod exit;
 mod group;
 pub mod input;
+mod marks;
 pub mod oracle;
 pub mod partial;
 mod pass;

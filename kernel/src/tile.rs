@@ -6,11 +6,15 @@
 //! The words of `unicode` mode are in `segments`, tables are elsewhere.
 
 use crate::group::{Group, TILE_BYTES, TileBytes, count_groups};
+use crate::marks::{Before, without_last};
 use crate::scan::{Means, PLACES_ROOM, WINDOW, Work};
 use crate::settings::{CountSettings, WordMode};
 use crate::table::{GROUP, Table, Waiting};
 use crate::words::lower_wide::lower_wide;
 use crate::words::{case, space_len, strip_punctuation};
+
+/// Windows of a tile.
+const WINDOWS: usize = TILE_BYTES / WINDOW;
 
 /// Modes, known when compiled.
 const ALPHA: u8 = 0;
@@ -60,6 +64,10 @@ struct Tile {
     /// Where words begin and end in turn; where they end first, if a word was open before. Room for what is written too far.
     edges: [u16; TILE_BYTES + PLACES_ROOM],
     edges_count: usize,
+    /// The words of each window, and their punctuation, where it is taken off.
+    words: [u64; WINDOWS],
+    marks: [u64; WINDOWS],
+    before: Before,
     /// Whether words are lower-cased.
     lower: bool,
     /// Whether a byte is 0, or a code point that lower-casing changes stays as it is.
@@ -81,6 +89,9 @@ impl Tile {
             bytes: [0; TILE_BYTES + 2 * WINDOW],
             edges: [0; TILE_BYTES + PLACES_ROOM],
             edges_count: 0,
+            words: [0; WINDOWS],
+            marks: [0; WINDOWS],
+            before: Before::default(),
             lower,
             odd: false,
             carry: 0,
@@ -122,6 +133,27 @@ fn count<const MODE: u8>(means: impl Means, text: &[u8], tile: &mut Tile, table:
     }
 }
 
+/// The edges of words as they are found.
+struct Edges<'a> {
+    places: &'a mut [u16; TILE_BYTES + PLACES_ROOM],
+    count: usize,
+    /// Whether the byte before is of a word.
+    carry: u64,
+}
+
+impl Edges<'_> {
+    /// Adds the edges of the words of a window at `offset`.
+    #[inline(always)]
+    fn add(&mut self, means: impl Means, words: u64, offset: usize) {
+        let edges = words ^ (words << 1 | self.carry);
+        self.carry = words >> 63;
+        if let Some(out) = self.places[self.count..].first_chunk_mut() {
+            means.write_places(edges, place(offset), out);
+        }
+        self.count += edges.count_ones() as usize;
+    }
+}
+
 /// Fills the tile with the bytes `range` of `text` and the edges of their words.
 #[inline(always)]
 fn find<const MODE: u8>(
@@ -131,8 +163,13 @@ fn find<const MODE: u8>(
     tile: &mut Tile,
 ) {
     // What changes with every window stays in registers.
-    let (lower, mut carry, mut spill) = (tile.lower, tile.carry, tile.spill);
-    let (mut count, mut non_ascii, mut nuls) = (0, 0, 0);
+    let (lower, mut spill) = (tile.lower, tile.spill);
+    let mut edges = Edges {
+        places: &mut tile.edges,
+        count: 0,
+        carry: tile.carry,
+    };
+    let (mut non_ascii, mut nuls) = (0, 0);
     let mut at = range.start;
     let mut padded = [b' '; WINDOW];
     while at < range.end {
@@ -167,14 +204,24 @@ fn find<const MODE: u8>(
                 *out = *window;
             }
         }
-        let edges = words ^ (words << 1 | carry);
-        carry = words >> 63;
-        if let Some(out) = tile.edges[count..].first_chunk_mut() {
-            means.write_places(edges, place(offset), out);
+        if MODE == TUTORIAL {
+            let marks = means.punctuation(window);
+            let index = offset / WINDOW % WINDOWS;
+            tile.words[index] = tile.before.without_first(words, marks);
+            tile.marks[index] = marks;
+        } else {
+            edges.add(means, words, offset);
         }
-        count += edges.count_ones() as usize;
         at += WINDOW;
     }
+    if MODE == TUTORIAL {
+        let windows = range.len().div_ceil(WINDOW).min(WINDOWS);
+        without_last(&mut tile.words[..windows], &tile.marks[..windows]);
+        for (index, words) in tile.words[..windows].iter().enumerate() {
+            edges.add(means, *words, index * WINDOW);
+        }
+    }
+    let Edges { count, carry, .. } = edges;
     (tile.edges_count, tile.carry, tile.spill) = (count, carry, spill);
     tile.odd = nuls != 0;
     if non_ascii != 0 && tile.lower {
@@ -207,10 +254,7 @@ fn count_tile<const MODE: u8, const ODD: bool>(
     table: &mut Table,
 ) {
     let lower = tile.lower;
-    let (bytes, mut edges) = (&tile.bytes, &mut tile.edges[edges]);
-    if MODE == TUTORIAL {
-        edges = strip(bytes, edges);
-    }
+    let (bytes, edges) = (&tile.bytes, &tile.edges[edges]);
     count_groups::<ODD>(
         bytes,
         edges,
@@ -230,25 +274,6 @@ fn count_tile<const MODE: u8, const ODD: bool>(
             }
         },
     );
-}
-
-/// Strips ASCII punctuation off words, and leaves those out of which nothing is left.
-#[inline(always)]
-fn strip<'a>(bytes: &TileBytes, edges: &'a mut [u16]) -> &'a mut [u16] {
-    let mut kept = 0;
-    let (words, _) = edges.as_chunks_mut::<2>();
-    for at in 0..words.len() {
-        let [mut start, mut end] = words[at];
-        while start < end && bytes[usize::from(start)].is_ascii_punctuation() {
-            start += 1;
-        }
-        while start < end && bytes[usize::from(end) - 1].is_ascii_punctuation() {
-            end -= 1;
-        }
-        words[kept] = [start, end];
-        kept += usize::from(start < end);
-    }
-    &mut edges[..2 * kept]
 }
 
 /// A place in a tile.

@@ -61,6 +61,16 @@ pub(crate) trait Means: Copy {
         self.mask(self.between(block, b'a', b'z'))
     }
 
+    /// ASCII punctuation: Python's `string.punctuation`.
+    #[inline(always)]
+    fn punctuation(self, window: &[u8; WINDOW]) -> u64 {
+        let block = self.load(window);
+        let between = |first, last| self.between(block, first, last);
+        let below = self.either(between(b'!', b'/'), between(b':', b'@'));
+        let above = self.either(between(b'[', b'`'), between(b'{', b'~'));
+        self.mask(self.either(below, above))
+    }
+
     /// The bytes from the first to the last of `ends`, as [`between`](Self::between).
     #[inline(always)]
     fn range(self, window: &[u8; WINDOW], (first, last): (u8, u8)) -> u64 {
@@ -298,6 +308,10 @@ pub(super) mod tests {
             nuls: expected(|byte| byte == 0),
         };
         assert_eq!(means.blanks(window), blanks, "{window:02X?}");
+        assert_eq!(
+            means.punctuation(window),
+            expected(|byte| byte.is_ascii_punctuation())
+        );
         let mut lower = [0; WINDOW];
         means.lower(window, &mut lower);
         assert_eq!(lower, window.map(|byte| byte.to_ascii_lowercase()));
