@@ -48,7 +48,7 @@ impl CountOptions {
 pub fn count_bytes(text: &[u8], settings: CountSettings) -> Counts {
     let mut table = Table::new(Seed::random());
     count_text(text, settings, &mut table);
-    Counts::new(settings, vec![table], text.len() as u64, 1)
+    Counts::merge(settings, vec![table], None, text.len() as u64, 1)
 }
 
 /// Counts the words of `text`, which begins and ends at safe cuts, into `table`.

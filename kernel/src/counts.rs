@@ -8,6 +8,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::partial::{PartialError, PartialWriter, Totals};
+use crate::parts::Parts;
 use crate::settings::{CountSettings, Filters};
 use crate::table::{Seed, Table};
 use crate::top::{Row, TopBuilder};
@@ -18,6 +19,8 @@ pub struct Counts {
     settings: CountSettings,
     /// No word is in two tables.
     tables: Vec<Table>,
+    /// Short words, where they were written down instead of counted in tables.
+    parts: Parts,
     totals: Totals,
     /// The threads that counted and may sort, if there was more than one.
     pool: Option<ThreadPool>,
@@ -59,12 +62,7 @@ fn merge_by_parts(tables: Vec<Table>) -> Vec<Table> {
 
 impl Counts {
     /// Counts in tables of which no two share a word.
-    pub(crate) fn new(
-        settings: CountSettings,
-        tables: Vec<Table>,
-        bytes: u64,
-        inputs: u64,
-    ) -> Self {
+    fn new(settings: CountSettings, tables: Vec<Table>, bytes: u64, inputs: u64) -> Self {
         let mut totals = Totals {
             bytes,
             inputs,
@@ -77,6 +75,7 @@ impl Counts {
         Self {
             settings,
             tables,
+            parts: Parts::default(),
             totals,
             pool: None,
         }
@@ -85,11 +84,13 @@ impl Counts {
     /// Counts of tables with the same seed that may share words, merged by the threads of `pool`.
     pub(crate) fn merge(
         settings: CountSettings,
-        tables: Vec<Table>,
+        mut tables: Vec<Table>,
         pool: Option<ThreadPool>,
         bytes: u64,
         inputs: u64,
     ) -> Self {
+        let words = tables.iter().map(Table::words).sum();
+        let parts = Parts::of(&mut tables, pool.as_ref());
         let distinct: usize = tables.iter().map(Table::len).sum();
         let one_order = !tables.iter().any(Table::is_reseeded);
         let by_parts = tables.len() > 2 && distinct > PARALLEL_WORDS_MIN && one_order;
@@ -97,10 +98,14 @@ impl Counts {
             Some(pool) if by_parts => pool.install(|| merge_by_parts(tables)),
             _ => merge_into_one(tables),
         };
-        Self {
+        let mut counts = Self {
             pool,
             ..Self::new(settings, tables, bytes, inputs)
-        }
+        };
+        counts.totals.words = words;
+        counts.totals.distinct += parts.len();
+        counts.parts = parts;
+        counts
     }
 
     /// No counts.
@@ -119,6 +124,10 @@ impl Counts {
         if let Some(table) = self.tables.first_mut() {
             for one in &other.tables {
                 table.absorb(one);
+            }
+            let parts = std::mem::take(&mut self.parts);
+            for (word, count) in parts.iter().chain(other.parts.iter()) {
+                table.add(word, count);
             }
             self.totals.distinct = table.len() as u64;
         }
@@ -141,16 +150,33 @@ impl Counts {
 
     /// Every word with its count, each once, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.tables.iter().flat_map(Table::iter)
+        self.tables
+            .iter()
+            .flat_map(Table::iter)
+            .chain(self.parts.iter())
     }
 
     /// The `n` most frequent words that `filters` admit, 0 for all; count falling, then bytes rising.
     #[must_use]
     pub fn top(&self, n: u64, filters: &Filters) -> Vec<Row> {
-        let mut builder = TopBuilder::new(n, filters.clone());
-        for (word, count) in self.iter() {
-            builder.push(word, count);
-        }
+        let top = |words: &mut dyn Iterator<Item = (&[u8], u64)>| {
+            let mut builder = TopBuilder::new(n, filters.clone());
+            words.for_each(|(word, count)| builder.push(word, count));
+            builder
+        };
+        let builder = match &self.pool {
+            Some(pool) if self.totals.distinct > PARALLEL_WORDS_MIN as u64 => pool.install(|| {
+                let tables = self.tables.par_iter().map(|table| top(&mut table.iter()));
+                let parts = self
+                    .parts
+                    .pieces()
+                    .par_iter()
+                    .map(|part| top(&mut part.iter()));
+                let none = || TopBuilder::new(n, filters.clone());
+                tables.chain(parts).reduce(none, TopBuilder::join)
+            }),
+            _ => top(&mut self.iter()),
+        };
         builder.finish()
     }
 
@@ -182,9 +208,17 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::count::count_text;
     use crate::settings::WordMode;
     use proptest::prelude::*;
+
+    /// The words of `text` in a table that writes none of them down.
+    fn table_of(text: &str, seed: &Seed) -> Table {
+        let mut table = Table::new(seed.clone());
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            table.add_one(word.as_bytes());
+        }
+        table
+    }
 
     #[test]
     fn counts_in_several_tables_take_others_up() {
@@ -196,11 +230,8 @@ mod tests {
             words.join(" ")
         };
         let seed = Seed::random();
-        let tables = [words(0..300), words(200..500), words(100..400)].map(|text| {
-            let mut table = Table::new(seed.clone());
-            count_text(text.as_bytes(), settings, &mut table);
-            table
-        });
+        let tables =
+            [words(0..300), words(200..500), words(100..400)].map(|text| table_of(&text, &seed));
         let mut counts = Counts::new(settings, merge_by_parts(tables.to_vec()), 0, 0);
         assert_eq!(counts.tables.len(), 3);
         counts.absorb(&crate::count::count_bytes(
@@ -233,9 +264,7 @@ mod tests {
                     .into_iter()
                     .map(|(number, length)| format!("{number:0length$x}"))
                     .collect();
-                let mut table = Table::new(seed.clone());
-                count_text(text.join(" ").as_bytes(), settings, &mut table);
-                tables.push(table);
+                tables.push(table_of(&text.join(" "), &seed));
             }
             let sorted = |tables: Vec<Table>| {
                 let counts = Counts::new(settings, tables, 0, 0);

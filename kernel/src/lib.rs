@@ -40,6 +40,7 @@ pub mod input;
 mod marks;
 pub mod oracle;
 pub mod partial;
+mod parts;
 mod pass;
 pub mod progress;
 pub mod render;

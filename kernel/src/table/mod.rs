@@ -6,10 +6,12 @@
 mod aes;
 mod hash;
 mod long;
+mod scatter;
 mod short;
 mod slots;
 mod words;
 
 pub(crate) use hash::Seed;
-pub(crate) use short::{Key, SHORT_BYTES_MAX, Waiting};
-pub(crate) use words::{GROUP, Table};
+pub(crate) use scatter::{Counter, PARTS, Part};
+pub(crate) use short::{GROUP, Key, SHORT_BYTES_MAX, Waiting};
+pub(crate) use words::Table;

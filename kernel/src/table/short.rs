@@ -14,6 +14,9 @@
 use super::hash::{Seed, ShortSeed};
 use super::slots::Slots;
 
+/// 64 words are counted together: while the slot of the last is asked for, that of the first has come from any memory.
+pub(crate) const GROUP: usize = 64;
+
 /// The longest word of a slot.
 pub(crate) const SHORT_BYTES_MAX: usize = 24;
 
@@ -75,6 +78,18 @@ impl Key {
         Some(Self::new(&bytes, word.len(), &seed.short()))
     }
 
+    /// Its bytes, as three little-endian words filled up with zeros.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> [u64; 3] {
+        [self.low, self.high, self.third]
+    }
+
+    /// Its hash.
+    #[inline(always)]
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
     /// The same word with the hash of `seed`.
     #[inline]
     pub(crate) fn with(&self, seed: &Seed) -> Self {
@@ -96,6 +111,20 @@ pub(crate) struct Waiting {
     words: [u64; 3],
     /// The first slot to look at.
     slot: usize,
+}
+
+impl Waiting {
+    /// Its bytes, as three little-endian words filled up with zeros.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> &[u64; 3] {
+        &self.words
+    }
+
+    /// The first slot to look at.
+    #[inline(always)]
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
 }
 
 /// A word and its count.
@@ -183,10 +212,15 @@ const fn len_max(slots: usize) -> usize {
 
 impl ShortTable {
     pub(crate) fn new() -> Self {
+        Self::with_slots(SLOTS_MIN)
+    }
+
+    /// No words, and `slots` slots, an even number.
+    pub(crate) fn with_slots(slots: usize) -> Self {
         Self {
-            slots: Slots::new(SLOTS_MIN),
+            slots: Slots::new(slots),
             len: 0,
-            len_max: len_max(SLOTS_MIN),
+            len_max: len_max(slots),
             flooded: false,
         }
     }
@@ -201,7 +235,7 @@ impl ShortTable {
     /// Makes room for `more` words in any order.
     #[inline(always)]
     pub(crate) fn make_room(&mut self, more: usize, seed: &Seed) {
-        if self.len + more > self.len_max {
+        if self.lacks(more) {
             self.grow_by_steps(seed);
         }
     }
@@ -232,15 +266,51 @@ impl ShortTable {
         }
     }
 
-    /// Counts a word that waited once more. There is room for it.
+    /// Counts a word that waited `count` more times. There is room for it.
     #[inline(always)]
-    pub(crate) fn add_waiting(&mut self, waiting: &Waiting) {
+    pub(crate) fn add_waiting(&mut self, waiting: &Waiting, count: u64) {
         let slot = &mut self.slots[waiting.slot];
         if slot.has(&waiting.words) {
-            slot.count += 1;
+            slot.count += count;
         } else {
-            self.add_further(waiting.slot, &waiting.words, 1);
+            self.add_further(waiting.slot, &waiting.words, count);
         }
+    }
+
+    /// Counts a word that waited once more if it is here; whether it is.
+    #[inline(always)]
+    pub(crate) fn add_known(&mut self, waiting: &Waiting) -> bool {
+        let mut at = waiting.slot;
+        loop {
+            let slot = &mut self.slots[at];
+            if slot.has(&waiting.words) {
+                slot.count += 1;
+                return true;
+            }
+            if slot.count == 0 {
+                return false;
+            }
+            at = self.next(at);
+        }
+    }
+
+    /// Removes all words; the slots stay.
+    pub(crate) fn clear(&mut self) {
+        self.slots.fill(Slot::default());
+        self.len = 0;
+        self.flooded = false;
+    }
+
+    /// How many slots there are.
+    #[inline(always)]
+    pub(crate) fn slots_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether `more` words make it grow.
+    #[inline(always)]
+    pub(crate) fn lacks(&self, more: usize) -> bool {
+        self.len + more > self.len_max
     }
 
     /// Brings the slot of `key` near.
@@ -417,6 +487,18 @@ impl ShortTable {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         let used = self.slots.iter().filter(|slot| slot.count != 0);
         used.map(|slot| (slot.word(), slot.count))
+    }
+
+    /// Every word, as the words of its key, with its count, in no order.
+    pub(crate) fn words(&self) -> impl Iterator<Item = ([u64; 3], u64)> {
+        let used = self.slots.iter().filter(|slot| slot.count != 0);
+        used.map(|slot| {
+            let (words, _) = slot.word.as_chunks::<8>();
+            (
+                [words[0], words[1], words[2]].map(u64::from_le_bytes),
+                slot.count,
+            )
+        })
     }
 
     /// Every key with its count, in no order.

@@ -4,10 +4,17 @@
 
 use super::hash::Seed;
 use super::long::LongTable;
-use super::short::{Key, ShortTable, Waiting};
+use super::scatter::{PARTS, Part, Scatter, part_of};
+use super::short::{GROUP, Key, ShortTable, Waiting};
 
-/// 64 words are counted together: while the slot of the last is asked for, that of the first has come from any memory.
-pub(crate) const GROUP: usize = 64;
+/// 65536 slots, 2 MiB: a table that has outgrown the second-level cache may do better by writing words down.
+const SCATTER_SLOTS_MIN: usize = if cfg!(test) { 1024 } else { 1 << 16 };
+
+/// 16384 slots, 512 KiB, while words are written down: those that were frequent before are still counted.
+const HOT_SLOTS: usize = if cfg!(test) { 1024 } else { 1 << 14 };
+
+/// 200,000 words: a table that has slots for as many is near enough in the last cache to be better.
+const COUNTED_MAX: usize = if cfg!(test) { 1000 } else { 200_000 };
 
 /// Words and counts.
 #[derive(Clone, Debug)]
@@ -17,6 +24,12 @@ pub(crate) struct Table {
     long: LongTable,
     words: u64,
     reseeded: bool,
+    /// How many words, and how many different short ones, there were when room was made the last time.
+    mark: (u64, usize),
+    /// Words that are written down, if there are any.
+    scatter: Option<Box<Scatter>>,
+    /// Whether short words that are not in the table are written down.
+    scattering: bool,
 }
 
 impl Table {
@@ -28,6 +41,9 @@ impl Table {
             long: LongTable::default(),
             words: 0,
             reseeded: false,
+            mark: (0, 0),
+            scatter: None,
+            scattering: false,
         }
     }
 
@@ -43,7 +59,7 @@ impl Table {
         self.words += 1;
         match Key::of(word, &self.seed) {
             Some(key) => {
-                self.short.add(&key, 1, &self.seed);
+                self.add_key(&key);
                 if self.short.is_flooded() {
                     self.reseed();
                 }
@@ -58,15 +74,112 @@ impl Table {
     pub(crate) fn add_one_meanwhile(&mut self, word: &[u8]) {
         self.words += 1;
         match Key::of(word, &self.seed) {
-            Some(key) => self.short.add(&key, 1, &self.seed),
+            Some(key) => self.add_key(&key),
             None => self.long.add(word, self.seed.hash_long(word), 1),
+        }
+    }
+
+    /// Counts `word`, not empty, `count` more times; it is no word of the text, and changes no sum.
+    pub(crate) fn add(&mut self, word: &[u8], count: u64) {
+        match Key::of(word, &self.seed) {
+            Some(key) => self.short.add(&key, count, &self.seed),
+            None => self.long.add(word, self.seed.hash_long(word), count),
+        }
+        if self.short.is_flooded() {
+            self.reseed();
+        }
+    }
+
+    fn add_key(&mut self, key: &Key) {
+        match &mut self.scatter {
+            Some(scatter) if self.scattering => {
+                if !self.short.add_known(&self.short.fetch(key)) {
+                    scatter.push(part_of(key.hash()), &key.words(), 1);
+                }
+            }
+            _ => self.short.add(key, 1, &self.seed),
         }
     }
 
     /// Makes room for a group of words: at most [`GROUP`], those that wait and those that do not.
     #[inline(always)]
     pub(crate) fn begin_group(&mut self) {
-        self.short.make_room(GROUP, &self.seed);
+        if self.short.lacks(GROUP) {
+            self.make_room_or_scatter();
+        }
+    }
+
+    /// Makes room for a group, or begins to write words down: when most that came since room was made the last time are new.
+    #[cold]
+    #[inline(never)]
+    fn make_room_or_scatter(&mut self) {
+        let words = self.words - self.mark.0;
+        let new = self.short.len().saturating_sub(self.mark.1) as u64;
+        self.mark = (self.words, self.short.len());
+        let is_large = self.short.slots_count() >= SCATTER_SLOTS_MIN;
+        // A table that was flooded has hashes of its own, by which parts are not those of the others.
+        if is_large && new > words / 2 && !self.reseeded {
+            self.begin_to_scatter();
+        } else {
+            self.short.make_room(GROUP, &self.seed);
+        }
+    }
+
+    fn begin_to_scatter(&mut self) {
+        let mut scatter = Box::new(Scatter::new(self.seed.clone()));
+        let mut hot = ShortTable::with_slots(HOT_SLOTS);
+        for (key, count) in self.short.keys(&self.seed) {
+            if count > 1 && hot.len() < HOT_SLOTS / 4 {
+                hot.add(&key, count, &self.seed);
+            } else {
+                scatter.push(part_of(key.hash()), &key.words(), count);
+            }
+        }
+        self.short = hot;
+        self.scatter = Some(scatter);
+        self.scattering = true;
+    }
+
+    /// Adds up words that came again. When few are different they are counted in the table again.
+    #[cold]
+    #[inline(never)]
+    fn compact(&mut self) {
+        let Some(scatter) = &mut self.scatter else {
+            return;
+        };
+        let distinct = scatter.compact();
+        if distinct > COUNTED_MAX {
+            return;
+        }
+        self.short.reserve(distinct, &self.seed);
+        for (word, count) in scatter.iter() {
+            if let Some(key) = Key::of(word, &self.seed) {
+                self.short.add(&key, count, &self.seed);
+            }
+        }
+        self.scatter = None;
+        self.scattering = false;
+        self.mark = (self.words, self.short.len());
+        if self.short.is_flooded() {
+            self.reseed();
+        }
+    }
+
+    /// By whose hashes words are written down, if any are: the seed that it began with.
+    pub(crate) fn scattered(&self) -> Option<&Seed> {
+        self.scatter.as_ref().map(|scatter| scatter.seed())
+    }
+
+    /// Takes all short words out, by parts of their hashes as the seed `seed` gives them.
+    pub(crate) fn take_parts(&mut self, seed: &Seed) -> Vec<Part> {
+        let scatter = self.scatter.take();
+        let mut scatter = scatter.unwrap_or_else(|| Box::new(Scatter::new(seed.clone())));
+        for (key, count) in self.short.keys(seed) {
+            scatter.push(part_of(key.hash()), &key.words(), count);
+        }
+        self.short = ShortTable::new();
+        self.scattering = false;
+        scatter.into_parts()
     }
 
     /// Brings the slot of `key`, made with this table's seed, near; it is counted with its group.
@@ -79,11 +192,31 @@ impl Table {
     #[inline(always)]
     pub(crate) fn end_group(&mut self, waiting: &[Waiting]) {
         self.words += waiting.len() as u64;
+        if self.scattering {
+            return self.end_group_scattering(waiting);
+        }
         for waiting in waiting {
-            self.short.add_waiting(waiting);
+            self.short.add_waiting(waiting, 1);
         }
         if self.short.is_flooded() {
             self.reseed();
+        }
+    }
+
+    /// Counts words that are in the table, and writes the others down.
+    #[inline(never)]
+    fn end_group_scattering(&mut self, waiting: &[Waiting]) {
+        let Some(scatter) = &mut self.scatter else {
+            return;
+        };
+        for waiting in waiting {
+            if !self.short.add_known(waiting) {
+                // The slots are a multiple of the parts: their order is that of the hashes.
+                scatter.push(waiting.slot() / (HOT_SLOTS / PARTS), waiting.words(), 1);
+            }
+        }
+        if scatter.is_full() {
+            self.compact();
         }
     }
 
@@ -99,6 +232,8 @@ impl Table {
         self.short = short;
         self.seed = seed;
         self.reseeded = true;
+        // What is written down stays so, by the hashes that it has.
+        self.scattering = false;
     }
 
     /// Whether its words are no longer in the order of the hashes that it began with.

@@ -1,0 +1,418 @@
+//! Words written down by parts of their hashes, to be counted later, part by part.
+//!
+//! Where nearly every word is new, a table of all of them is memory in which no cache helps, and which the system has to clear.
+//! A record is a third as large as a slot and written beside the last one; a part fits a cache when its words are counted.
+//!
+//! ```text
+//! record:  length of the word, 1 to 24 | count, unless it is 1 | the word
+//!          with FEW in the first byte the count is the next byte, with MANY the next eight, little-endian
+//! ```
+//!
+//! When words are written down rather than counted is decided in `words`.
+
+use super::hash::Seed;
+use super::short::{GROUP, Key, SHORT_BYTES_MAX, ShortTable, Waiting};
+
+/// 512: the slots of a part of 2 * 10^7 words are 2 MiB, and the places that are written to are few enough for their pages to stay
+/// in the second-level TLB. 1024 was no faster.
+pub(crate) const PARTS: usize = if cfg!(test) { 16 } else { 512 };
+
+/// 8 KiB: after 4 MiB in all it is seen whether words come again.
+const FIRST_CHUNK_BYTES: usize = if cfg!(test) { 1 << 8 } else { 8 << 10 };
+
+/// 128 KiB, of which only what is written takes memory: from there on allocators leave clearing to the system.
+const CHUNK_BYTES: usize = if cfg!(test) { 1 << 10 } else { 128 << 10 };
+
+/// When one part in eight has more than its first chunk it is time to look whether words come again.
+const FIRST_BYTES_MAX: usize = PARTS * FIRST_CHUNK_BYTES + PARTS / 8 * CHUNK_BYTES;
+
+/// 64 MiB: less often than that many bytes it is not worth to add words up.
+const BYTES_MAX: usize = PARTS * CHUNK_BYTES;
+
+/// What is written at a time: the longest head and three times eight bytes.
+const RECORD_ROOM: usize = 40;
+
+const FEW: u8 = 0x40;
+const MANY: u8 = 0x80;
+const LENGTH: u8 = 0x1F;
+
+/// Records of the words whose hashes are in one of [`PARTS`] equal parts of all hashes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Part {
+    /// Those that are full, with where their records end.
+    full: Vec<(Box<[u8]>, usize)>,
+    /// The one that is written to; none at first.
+    chunk: Box<[u8]>,
+    at: usize,
+}
+
+/// The bytes of a word: the place of its last byte that is not 0.
+#[inline(always)]
+fn length(words: &[u64; 3]) -> usize {
+    let bytes = |word: u64, before: usize| before + 8 - word.leading_zeros() as usize / 8;
+    let [low, high, third] = *words;
+    // All three are computed and one is taken: lengths are too irregular for branches.
+    let length = if high == 0 {
+        bytes(low, 0)
+    } else {
+        bytes(high, 8)
+    };
+    if third == 0 { length } else { bytes(third, 16) }
+}
+
+impl Part {
+    /// Writes a word down, in a chunk of `spare` when one more is needed; how many bytes that has.
+    #[inline(always)]
+    fn push(&mut self, words: &[u64; 3], count: u64, spare: &mut Vec<Box<[u8]>>) -> usize {
+        let mut taken = 0;
+        let room = loop {
+            match self
+                .chunk
+                .get_mut(self.at..)
+                .and_then(<[u8]>::first_chunk_mut::<RECORD_ROOM>)
+            {
+                Some(room) => break room,
+                None => taken = self.turn_over(spare),
+            }
+        };
+        let length = length(words);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a word of a slot has at most 24 bytes, and few is less than 256"
+        )]
+        let (length_byte, few) = (length as u8, count as u8);
+        let head = match count {
+            1 => {
+                room[0] = length_byte;
+                1
+            }
+            2..256 => {
+                room[..2].copy_from_slice(&[length_byte | FEW, few]);
+                2
+            }
+            _ => {
+                room[0] = length_byte | MANY;
+                room[1..9].copy_from_slice(&count.to_le_bytes());
+                9
+            }
+        };
+        for (index, word) in words.iter().enumerate() {
+            room[head + 8 * index..][..8].copy_from_slice(&word.to_le_bytes());
+        }
+        self.at += head + length;
+        taken
+    }
+
+    /// Goes on in another chunk; how many bytes it has.
+    #[cold]
+    #[inline(never)]
+    fn turn_over(&mut self, spare: &mut Vec<Box<[u8]>>) -> usize {
+        let bytes = if self.chunk.is_empty() {
+            FIRST_CHUNK_BYTES
+        } else {
+            CHUNK_BYTES
+        };
+        let chunk = spare
+            .pop()
+            .unwrap_or_else(|| vec![0; bytes].into_boxed_slice());
+        let bytes = chunk.len();
+        let full = std::mem::replace(&mut self.chunk, chunk);
+        if !full.is_empty() {
+            self.full.push((full, self.at));
+        }
+        self.at = 0;
+        bytes
+    }
+
+    /// The records of each chunk, with what may be read past them.
+    fn chunks(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        let full = self.full.iter().map(|(chunk, end)| (&chunk[..], *end));
+        full.chain(std::iter::once((&self.chunk[..], self.at)))
+    }
+
+    /// How many bytes its records have.
+    fn bytes(&self) -> usize {
+        self.chunks().map(|(_, end)| end).sum()
+    }
+
+    /// Every word with its count, as often as it was written down.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.chunks().flat_map(|(chunk, end)| {
+            let mut at = 0;
+            std::iter::from_fn(move || {
+                (at < end).then(|| {
+                    let (head, length, count) = head(&chunk[at..]);
+                    let start = at + head;
+                    at = start + length;
+                    (&chunk[start..at], count)
+                })
+            })
+        })
+    }
+
+    /// Counts all records into `table`.
+    fn count_into(&self, table: &mut ShortTable, seed: &Seed) {
+        seed.short().hashing(
+            #[inline(always)]
+            || self.count_records(table, seed),
+        );
+    }
+
+    #[inline(always)]
+    fn count_records(&self, table: &mut ShortTable, seed: &Seed) {
+        let mut waiting = [(Waiting::default(), 0); GROUP];
+        for (chunk, end) in self.chunks() {
+            let mut at = 0;
+            while at < end {
+                table.make_room(GROUP, seed);
+                let short = seed.short();
+                let mut count = 0;
+                while count < GROUP && at < end {
+                    let (head, length, times) = head(&chunk[at..]);
+                    let start = at + head;
+                    at = start + length;
+                    let key = match chunk[start..].first_chunk::<32>() {
+                        Some(bytes) => Key::new(bytes, length.clamp(1, SHORT_BYTES_MAX), &short),
+                        None => {
+                            let mut bytes = [0; 32];
+                            bytes[..length].copy_from_slice(&chunk[start..at]);
+                            Key::new(&bytes, length.clamp(1, SHORT_BYTES_MAX), &short)
+                        }
+                    };
+                    waiting[count] = (table.fetch(&key), times);
+                    count += 1;
+                }
+                for (waiting, times) in &waiting[..count] {
+                    table.add_waiting(waiting, *times);
+                }
+            }
+        }
+    }
+
+    /// A part with all the words of `parts`, each once, counted in `counter`; chunks that it does not need go to `spare`.
+    pub(crate) fn counted(
+        parts: Vec<Self>,
+        counter: &mut Counter,
+        spare: &mut Vec<Box<[u8]>>,
+    ) -> Self {
+        counter.clear();
+        for part in &parts {
+            part.count_into(&mut counter.table, &counter.seed);
+            if counter.table.is_flooded() {
+                // Words made to collide by this seed are few: the next one is secret too.
+                counter.reseed();
+            }
+        }
+        // What was read is written over.
+        for part in parts {
+            let chunks = part.full.into_iter().map(|(chunk, _)| chunk);
+            spare.extend(chunks.chain([part.chunk]).filter(|chunk| !chunk.is_empty()));
+        }
+        let mut whole = Self::default();
+        for (words, count) in counter.table.words() {
+            whole.push(&words, count, spare);
+        }
+        whole
+    }
+}
+
+/// The lengths of the head and of the word of the record at the start of `bytes`, and its count.
+#[inline(always)]
+fn head(bytes: &[u8]) -> (usize, usize, u64) {
+    let first = bytes[0];
+    let length = usize::from(first & LENGTH);
+    if first & (FEW | MANY) == 0 {
+        return (1, length, 1);
+    }
+    if first & FEW != 0 {
+        return (2, length, u64::from(bytes[1]));
+    }
+    let mut count = [0; 8];
+    count.copy_from_slice(&bytes[1..9]);
+    (9, length, u64::from_le_bytes(count))
+}
+
+/// What counts one part after another.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    table: ShortTable,
+    seed: Seed,
+}
+
+impl Counter {
+    /// One whose hashes are not those by which parts were made: by these all words of a part would crowd into a part of the table.
+    pub(crate) fn new(seed: &Seed) -> Self {
+        Self {
+            table: ShortTable::new(),
+            seed: seed.with_other_words(),
+        }
+    }
+
+    /// How many different words the last part has.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    fn clear(&mut self) {
+        self.table.clear();
+    }
+
+    #[cold]
+    fn reseed(&mut self) {
+        let seed = self.seed.with_other_words();
+        let mut table = ShortTable::new();
+        for (key, count) in self.table.keys(&seed) {
+            table.add(&key, count, &seed);
+        }
+        self.table = table;
+        self.seed = seed;
+    }
+}
+
+/// All parts of one worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Scatter {
+    /// Whose hashes make the parts.
+    seed: Seed,
+    parts: Vec<Part>,
+    /// How many bytes were written, by whole chunks since words were added up the last time.
+    bytes: usize,
+    /// With more bytes the parts are counted, so that words that come again do not pile up.
+    bytes_max: usize,
+    /// Chunks that are not in use.
+    spare: Vec<Box<[u8]>>,
+}
+
+impl Scatter {
+    /// No words.
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self {
+            seed,
+            parts: vec![Part::default(); PARTS],
+            bytes: 0,
+            bytes_max: FIRST_BYTES_MAX,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Whose hashes make the parts.
+    pub(crate) fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    /// Writes a word down whose hash is in the part `part`.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, part: usize, words: &[u64; 3], count: u64) {
+        self.bytes += self.parts[part % PARTS].push(words, count, &mut self.spare);
+    }
+
+    /// Whether there are so many records that words that came again should be added up.
+    #[inline(always)]
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes > self.bytes_max
+    }
+
+    /// Adds up what came again; how many different words there are.
+    ///
+    /// The next time is when there is a multiple of what is left: the larger the more of it was new, since then it is done for
+    /// nothing. All in all each record is read twice at most.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn compact(&mut self) -> usize {
+        let written = |parts: &[Part]| parts.iter().map(Part::bytes).sum::<usize>();
+        let before = written(&self.parts);
+        let mut counter = Counter::new(&self.seed);
+        let mut distinct = 0;
+        for part in &mut self.parts {
+            *part = Part::counted(vec![std::mem::take(part)], &mut counter, &mut self.spare);
+            distinct += counter.len();
+        }
+        let after = written(&self.parts);
+        let times = if after > before / 4 * 3 { 4 } else { 2 };
+        self.bytes = after;
+        self.bytes_max = (times * after).max(BYTES_MAX);
+        distinct
+    }
+
+    /// Its parts, in the order of hashes.
+    pub(crate) fn into_parts(self) -> Vec<Part> {
+        self.parts
+    }
+
+    /// Every word with its count, as often as it was written down.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.parts.iter().flat_map(Part::iter)
+    }
+}
+
+/// The part of a hash.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "less than the parts")]
+pub(crate) fn part_of(hash: u64) -> usize {
+    ((u128::from(hash) * PARTS as u128) >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn words_of_every_length_and_count_come_back() {
+        let seed = Seed::random();
+        let mut part = Part::default();
+        let mut spare = Vec::new();
+        let mut expected = BTreeMap::new();
+        for length in 1..=SHORT_BYTES_MAX {
+            for (fill, count) in [
+                (1, 1),
+                (b'a', 2),
+                (0xFF, 255),
+                (b'z', 256),
+                (b'y', u64::MAX >> 8),
+            ] {
+                let mut word = vec![0; length];
+                word[length - 1] = fill;
+                let key = Key::of(&word, &seed).unwrap();
+                part.push(&key.words(), count, &mut spare);
+                part.push(&key.words(), 1, &mut spare);
+                *expected.entry(word).or_insert(0) += count + 1;
+            }
+        }
+        let mut written: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        for (word, count) in part.iter() {
+            *written.entry(word.to_vec()).or_insert(0) += count;
+        }
+        assert_eq!(written, expected);
+        let counted = Part::counted(
+            vec![part, Part::default()],
+            &mut Counter::new(&seed),
+            &mut spare,
+        );
+        let counted: Vec<(Vec<u8>, u64)> = counted
+            .iter()
+            .map(|(word, count)| (word.to_vec(), count))
+            .collect();
+        assert_eq!(counted.len(), expected.len(), "a word is there twice");
+        assert_eq!(counted.into_iter().collect::<BTreeMap<_, _>>(), expected);
+        assert!(!spare.is_empty(), "what was read is used again");
+    }
+
+    #[test]
+    fn words_that_come_again_do_not_pile_up() {
+        let seed = Seed::random();
+        let mut scatter = Scatter::new(seed.clone());
+        let mut compactions = 0;
+        for number in 0..if cfg!(miri) { 6_000 } else { 200_000 } {
+            let key = Key::of(format!("{}", number % 500).as_bytes(), &seed).unwrap();
+            scatter.push(part_of(key.hash()), &key.words(), 1);
+            if scatter.is_full() {
+                assert!(scatter.compact() <= 500);
+                compactions += 1;
+            }
+            let chunks: usize = scatter.parts.iter().map(|part| part.full.len() + 1).sum();
+            assert!(chunks + scatter.spare.len() < 6 * PARTS, "{chunks} chunks");
+        }
+        assert!(compactions > 1);
+    }
+}
