@@ -7,6 +7,7 @@
 )]
 
 mod formats;
+mod many_words;
 mod odd_inputs;
 mod options;
 mod partials;
