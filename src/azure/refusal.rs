@@ -122,6 +122,11 @@ pub fn classify(error: &reqwest::Error) -> (Failure, ErrorKind, String) {
         };
         return not_sent(Failure::NotConnected, message);
     }
+    // How the HTTP library names what it cannot read.
+    if says("parsed") || says("message head is too large") {
+        let message = "what came is no HTTP answer: is this another server?".to_owned();
+        return (Failure::NotHttp, ErrorKind::Unreadable, message);
+    }
     let message = if error.is_timeout() {
         "no answer in time; it may have been done"
     } else {

@@ -24,6 +24,8 @@ pub enum Failure {
     NotConnected,
     /// The connection ended, or time ran out, before an answer came.
     NoAnswer,
+    /// What came is no HTTP, or its head is too long.
+    NotHttp,
     /// The answer's body ended early or stalled.
     BodyCut,
     /// The answer's body is longer than the operation allows.
@@ -47,12 +49,13 @@ pub enum Repeat {
 pub const STATUSES: [u16; 6] = [408, 429, 500, 502, 503, 504];
 
 /// What is repeated when no status came.
-pub const RULES: [(Failure, Repeat); 8] = [
+pub const RULES: [(Failure, Repeat); 9] = [
     (Failure::ConnectionRefused, Repeat::IfMet),
     (Failure::NameNotResolved, Repeat::IfMet),
     (Failure::Certificate, Repeat::Never),
     (Failure::NotConnected, Repeat::Always),
     (Failure::NoAnswer, Repeat::Always),
+    (Failure::NotHttp, Repeat::IfMet),
     (Failure::BodyCut, Repeat::Always),
     (Failure::BodyTooLong, Repeat::Never),
     (Failure::NotBuilt, Repeat::Never),
@@ -177,7 +180,11 @@ mod tests {
 
     #[test]
     fn a_service_that_never_answered_fails_fast_and_one_that_did_is_waited_for() {
-        for failure in [Failure::ConnectionRefused, Failure::NameNotResolved] {
+        for failure in [
+            Failure::ConnectionRefused,
+            Failure::NameNotResolved,
+            Failure::NotHttp,
+        ] {
             assert!(!is_retryable(failure, false));
             assert!(is_retryable(failure, true));
         }

@@ -141,6 +141,40 @@ async fn a_server_without_tls_fails_at_once() {
 }
 
 #[tokio::test]
+async fn what_is_no_http_is_told_at_once_and_once_met_is_an_outage() {
+    let banner = || Step::Bytes(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec());
+    let long = Step::Bytes([&b"HTTP/1.1 200 X\r\nA: "[..], &[b'a'; 1 << 20]].concat());
+    for step in [banner(), long] {
+        let server = Answers::serve(vec![step]).await;
+        let error = server
+            .transport(Dialect::Batch)
+            .send(&request(&server, Method::GET))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind(), error.attempts()),
+            (ErrorKind::Unreadable, 1),
+            "{error}"
+        );
+        assert!(error.message().contains("no HTTP"), "{error}");
+    }
+    let server = Answers::serve(vec![json(200, "{}"), banner(), json(200, "{}")]).await;
+    let transport = server.transport(Dialect::Batch);
+    transport
+        .send(&request(&server, Method::GET))
+        .await
+        .unwrap();
+    assert_eq!(
+        transport
+            .send(&request(&server, Method::GET))
+            .await
+            .unwrap()
+            .attempts,
+        2
+    );
+}
+
+#[tokio::test]
 async fn a_cut_body_is_repeated_and_an_endless_one_refused() {
     let cut = Step::Bytes(b"HTTP/1.1 200 X\r\nContent-Length: 100\r\n\r\nabc".to_vec());
     let server = Answers::serve(vec![cut, json(200, "whole")]).await;

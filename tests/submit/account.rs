@@ -81,11 +81,23 @@ impl Emulated {
 
     /// A command of `place` that runs on this service.
     pub(crate) fn command(&self, place: &Place, args: &[&str]) -> Command {
+        let endpoint = |service| self.text(service, "endpoint");
+        self.command_at(place, args, &endpoint("batch"), &endpoint("blob"))
+    }
+
+    /// The same with endpoints that lead to this service by another way.
+    pub(crate) fn command_at(
+        &self,
+        place: &Place,
+        args: &[&str],
+        batch: &str,
+        blob: &str,
+    ) -> Command {
         let mut command = place.command(args);
         command
-            .args(["--batch-endpoint", &self.text("batch", "endpoint")])
+            .args(["--batch-endpoint", batch])
             .args(["--batch-account", &self.text("batch", "account")])
-            .args(["--storage-endpoint", &self.text("blob", "endpoint")])
+            .args(["--storage-endpoint", blob])
             .env("AZURE_BATCH_ACCESS_KEY", self.text("batch", "key"))
             .env("AZURE_STORAGE_KEY", self.text("blob", "key"));
         command

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -115,6 +117,35 @@ impl Place {
     /// Waits for `child`, which was started from a command of this place.
     pub(crate) fn wait(&self, child: Child) -> Ran {
         self.judge(child.wait_with_output().unwrap())
+    }
+
+    /// The same, whose memory must never be more than `kib`.
+    pub(crate) fn wait_in_memory(&self, child: Child, kib: u64) -> Ran {
+        let path = format!("/proc/{}/status", child.id());
+        let over = AtomicBool::new(false);
+        let (ran, most) = std::thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                let mut most = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let status = std::fs::read_to_string(&path).unwrap_or_default();
+                    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                    let peak =
+                        peak.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+                    most = peak.unwrap_or(0).max(most);
+                    std::thread::park_timeout(Duration::from_millis(20));
+                }
+                most
+            });
+            let ran = self.wait(child);
+            over.store(true, Ordering::Relaxed);
+            (ran, watch.join().unwrap())
+        });
+        assert!(
+            most <= kib,
+            "{most} KiB in memory, at most {kib}; it told:\n{}",
+            ran.stderr
+        );
+        ran
     }
 
     fn judge(&self, output: Output) -> Ran {
