@@ -9,7 +9,7 @@ import json
 import random
 import time
 
-from place import Place
+from place import Place, Service
 
 SUBMIT = ["submit", "--shard-size", "6K", "--nodes", "2", "-o", "json"]
 EFFECTS_FILES = "/fanout/fo-"
@@ -101,6 +101,9 @@ class Chain:
             self.fault("no record of a whole run", ran)
         self.clean()
         self.nothing_left()
+        if self.elsewhere and (left := self.service.left() + self.service.stop()):
+            self.tally.add(left=len(left))
+            self.fault(f"left: {left}")
         self.tally.add(kills=self.kills, chains=1)
         if len(self.tally.faults) == before:
             self.tally.add(survived=self.kills)
@@ -113,6 +116,9 @@ class Chain:
     def resume(self, ran, resume_kills):
         """Resumes until one comes to its end; its answer, or the submit's, is what `count` says."""
         homes = ["elsewhere", "home"] if self.elsewhere else ["home"]
+        if self.elsewhere:
+            # Another machine takes a run over once its client has been silent for long.
+            self.service.control("POST", "/clock", {"skewSeconds": 600})
         for kill in [*resume_kills, Kill()]:
             ran = self.killed(["resume", self.run, "-o", "json"], kill, homes[0])
             if ran.code == 3 and homes[0] == "elsewhere":
@@ -218,6 +224,11 @@ def chains(service, library, tally, kills_wanted, seed):
                 Kill(rng.randint(1, effects // 2)) if rng.random() < 0.6 else Kill(seconds=rng.uniform(0, seconds))
                 for _ in range(rng.randint(1, 3))
             ]
-        yield lambda number=number, kill=kill, resumes=resumes: Chain(
-            service, library, tally, (seed, number).__hash__(), f"chain {number}", number % 3 == 0, number % 7 == 0
-        ).judge(kill, resumes)
+        yield lambda number=number, kill=kill, resumes=resumes: one(service, library, tally, seed, number).judge(kill, resumes)
+
+
+def one(service, library, tally, seed, number):
+    """The chain of this number: in every third everything is kept, every seventh is finished on another machine."""
+    elsewhere = number % 7 == 0
+    own = Service() if elsewhere else service
+    return Chain(own, library, tally, f"{seed} {number}", f"chain {number}", number % 3 == 0, elsewhere)

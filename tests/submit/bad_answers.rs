@@ -23,7 +23,7 @@ const OPERATIONS: [(&str, &str, &str); 9] = [
     ("blob", "PUT", "comp=blocklist"),
 ];
 
-fn foreign_answers() -> Vec<(&'static str, Foreign)> {
+fn ended_answers() -> Vec<(&'static str, Foreign)> {
     const JSON: &str = "application/json; odata=minimalmetadata";
     let page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>please</body></html>";
     let nested = "[".repeat(100_000);
@@ -73,6 +73,22 @@ fn foreign_answers() -> Vec<(&'static str, Foreign)> {
             ),
         ),
         (
+            "a redirect",
+            bytes(
+                "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/steal\r\nContent-Length: 0\r\n\r\n",
+            ),
+        ),
+        (
+            "a proxy that wants a password",
+            answer("407 Proxy Authentication Required", "text/html", page),
+        ),
+    ]
+}
+
+/// Answers without an end.
+fn endless_answers() -> Vec<(&'static str, Foreign)> {
+    vec![
+        (
             "a length that is a gigabyte",
             Foreign::Endless(
                 b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec(),
@@ -89,16 +105,6 @@ fn foreign_answers() -> Vec<(&'static str, Foreign)> {
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
                 [&b"10000\r\n"[..], &[b'['; 1 << 16], b"\r\n"].concat(),
             ),
-        ),
-        (
-            "a redirect",
-            bytes(
-                "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/steal\r\nContent-Length: 0\r\n\r\n",
-            ),
-        ),
-        (
-            "a proxy that wants a password",
-            answer("407 Proxy Authentication Required", "text/html", page),
         ),
         (
             "a refusal without end",
@@ -179,7 +185,7 @@ const MEMORY_MAX: u64 = 400 << 10;
 #[test]
 fn an_answer_of_another_server_ends_a_run_with_what_is_wrong_or_harms_nothing() {
     let service = Emulated::start();
-    let foreign_answers = foreign_answers();
+    let foreign_answers = [ended_answers(), endless_answers()].concat();
     let mut refused = 0;
     // Each answer in the place of three operations, so that each operation meets many.
     for (at, (what, foreign)) in foreign_answers.iter().enumerate() {
@@ -227,7 +233,10 @@ fn what_lists_an_account_says_which_answer_it_cannot_read() {
     let service = Emulated::start();
     let place = Place::new();
     let lists = [("blob", "GET", "comp=list"), ("batch", "GET", "/pools?")];
-    let everywhere = foreign_answers().into_iter().map(|foreign| (foreign, 2));
+    let everywhere = [ended_answers(), endless_answers()]
+        .into_iter()
+        .flatten()
+        .map(|foreign| (foreign, 2));
     let at_first = other_protocols().into_iter().map(|foreign| (foreign, 1));
     for ((what, foreign), operations) in everywhere.chain(at_first) {
         for operation in lists.into_iter().take(operations) {
