@@ -16,3 +16,5 @@ pub mod quantity;
 pub mod record;
 pub mod secret;
 pub mod settings;
+#[cfg(test)]
+mod spoil;

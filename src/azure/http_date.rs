@@ -125,4 +125,17 @@ mod tests {
         assert_eq!(shown(88_261), "P1DT31M1S");
         assert_eq!(to_iso_duration(Duration::from_millis(1)), "PT1S");
     }
+
+    #[test]
+    fn a_spoiled_date_is_read_or_refused() {
+        let seeds = [
+            "Fri, 20 Nov 2026 10:15:30 GMT",
+            "2026-11-20T10:15:30.1234567Z",
+            "+999999-12-31T23:59:60+99:99",
+        ];
+        crate::spoil::spoiled(&seeds, &["-", ":", ".", "T", " ", "Z"], |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            drop((from_http(&text), from_iso(&text)));
+        });
+    }
 }

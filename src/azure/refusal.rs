@@ -371,4 +371,30 @@ mod tests {
             prop_assert!(!describe("JSON", &headers, &body).is_empty());
         }
     }
+
+    #[test]
+    fn a_spoiled_refusal_is_one_line_without_a_signature() {
+        let seeds = [
+            r#"{"odata.metadata":"x","code":"PoolExists","message":{"lang":"en","value":"there is one\nRequestId:1 https://x/y?sig=abc"},"values":[{"key":"a","value":"b"}]}"#,
+            "\u{feff}<?xml version=\"1.0\"?><Error><Code>AuthenticationFailed</Code><Message>no\nRequestId:1</Message><AuthenticationErrorDetail>sig=abc</AuthenticationErrorDetail></Error>",
+            "<!DOCTYPE html><html><head><title>Sign in</title></head><body/></html>",
+        ];
+        let tokens = [
+            "{",
+            "[",
+            "<",
+            "</",
+            "<Code>",
+            "<![CDATA[",
+            "&amp;",
+            "&#x41;",
+            "<title>",
+            "\"code\":",
+        ];
+        crate::spoil::spoiled(&seeds, &tokens, |bytes| {
+            let refusal = read(409, &HeaderMap::new(), bytes);
+            assert!(!refusal.message.is_empty() && !refusal.message.contains('\n'));
+            drop(describe("JSON", &HeaderMap::new(), bytes));
+        });
+    }
 }

@@ -489,4 +489,21 @@ mod tests {
         };
         assert_eq!(nowhere.to_shards(), None);
     }
+
+    #[test]
+    fn a_spoiled_record_is_read_or_refused() {
+        let (_directory, path) = written();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let tokens = ["{", "[", "\"", "\n", "null", ",\"version\":1", "}\n{"];
+        let mut read = 0;
+        crate::spoil::spoiled(&[&text], &tokens, |bytes| {
+            if let Ok(recorded) = Recorded::parse(&path, bytes) {
+                read += 1;
+                assert!(recorded.bytes <= bytes.len() as u64);
+                // Whatever it says, what is made of it lies inside its files.
+                drop(recorded.spec.to_shards());
+            }
+        });
+        assert!(read > 100, "hardly anything was read: {read}");
+    }
 }

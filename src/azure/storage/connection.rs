@@ -190,4 +190,23 @@ mod tests {
             let _outcome = read(&text).map_err(|e| e.to_string());
         }
     }
+
+    #[test]
+    fn a_spoiled_connection_string_is_read_or_refused_without_its_key() {
+        let seeds = [
+            "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net",
+            "AccountName=dev;AccountKey=c2VjcmV0;BlobEndpoint=http://127.0.0.1:1/dev;",
+        ];
+        crate::spoil::spoiled(
+            &seeds,
+            &["=", ";", "AccountName=", "://", "@", "%", "/"],
+            |bytes| {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                // Where an account's name stood may now stand a key: only what is refused is looked at.
+                if let Err(error) = StorageAccount::from_connection_string(&Secret::new(text)) {
+                    assert!(!error.to_string().contains("c2VjcmV0"));
+                }
+            },
+        );
+    }
 }

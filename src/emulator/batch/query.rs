@@ -73,9 +73,13 @@ impl Filter {
     pub(super) fn read(text: &str, known: &[&str]) -> Result<Self, BatchError> {
         let invalid = |reason: String| BatchError::query("$filter", text, reason);
         let tokens = tokenize(text).map_err(invalid)?;
+        if tokens.len() > TOKENS_MAX {
+            return Err(invalid(format!("it has more than {TOKENS_MAX} parts")));
+        }
         let mut reader = Tokens {
             tokens: &tokens,
             known,
+            depth: 0,
         };
         let filter = reader.any().map_err(invalid)?;
         match reader.tokens.first() {
@@ -196,9 +200,14 @@ fn read_text(text: &str) -> Result<(String, &str), String> {
     }
 }
 
+/// How deep parentheses may be nested, and of how many parts a filter may be: reading and matching go one call deeper for each.
+const DEPTH_MAX: u32 = 32;
+const TOKENS_MAX: usize = 4_000;
+
 struct Tokens<'a> {
     tokens: &'a [Token],
     known: &'a [&'a str],
+    depth: u32,
 }
 
 impl Tokens<'_> {
@@ -242,8 +251,13 @@ impl Tokens<'_> {
     fn one(&mut self) -> Result<Filter, String> {
         match self.next() {
             Some(Token::Open) => {
+                self.depth += 1;
+                if self.depth > DEPTH_MAX {
+                    return Err(format!("more than {DEPTH_MAX} parentheses are nested"));
+                }
                 let inner = self.any()?;
                 self.expect(&Token::Close)?;
+                self.depth -= 1;
                 Ok(inner)
             }
             Some(Token::Word(word)) if word.eq_ignore_ascii_case("startswith") => {
@@ -388,5 +402,29 @@ mod tests {
             let error = Filter::read(text, KNOWN).expect_err(text);
             assert_eq!(error.code, "InvalidQueryParameterValue");
         }
+    }
+
+    #[test]
+    fn a_spoiled_filter_is_read_or_refused() {
+        let seeds = [
+            "state eq 'completed' and (executionInfo/exitCode lt 0 or not startswith(id,'it''s'))",
+            "stateTransitionTime ge DateTime'2026-11-20T10:00:00Z' and id ne 'a'",
+        ];
+        let tokens = [
+            "(",
+            ")",
+            "'",
+            "not ",
+            " and ",
+            " or ",
+            "eq",
+            "DateTime'",
+            "startswith(",
+        ];
+        crate::spoil::spoiled(&seeds, &tokens, |bytes| {
+            if let Ok(filter) = Filter::read(&String::from_utf8_lossy(bytes), KNOWN) {
+                filter.matches(&Task);
+            }
+        });
     }
 }

@@ -122,4 +122,25 @@ mod tests {
         assert!(leaves(b"<A>").is_err());
         assert!(leaves(b"\xFF").is_err());
     }
+
+    #[test]
+    fn a_spoiled_document_is_read_or_refused() {
+        let seeds = [
+            "<?xml version=\"1.0\"?><BlockList><Latest>AAA=</Latest><Committed>BBB=</Committed></BlockList>",
+            "<SignedIdentifiers><SignedIdentifier><Id>in</Id><AccessPolicy><Permission>rl</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>",
+        ];
+        let tokens = [
+            "<",
+            "</",
+            "<a>",
+            "&",
+            "&#",
+            ";",
+            "<!DOCTYPE a [",
+            "<![CDATA[",
+            "]]>",
+            "<!--",
+        ];
+        crate::spoil::spoiled(&seeds, &tokens, |bytes| drop(leaves(bytes)));
+    }
 }

@@ -448,4 +448,35 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_spoiled_formula_is_evaluated_or_refused() {
+        let seeds = [
+            "$TargetDedicatedNodes = (time() < time(\"Sun, 22 Nov 2026 10:00:00 GMT\")) ? 4 : 0; $NodeDeallocationOption = requeue;",
+            "n = $PendingTasks.GetSamplePercent(5 * TimeInterval_Minute); $TargetDedicatedNodes = n < 70 ? max(0, $PendingTasks.GetSample(1)) : avg($PendingTasks.GetSample(2)) / len($PendingTasks.GetSample(3));",
+        ];
+        let tokens = [
+            "(",
+            ")",
+            "[",
+            "-",
+            "!",
+            "?",
+            ":",
+            "1e308",
+            "/0",
+            "%",
+            "time(",
+            "\"",
+            "$TargetDedicatedNodes=",
+            "&&",
+            "max(",
+        ];
+        crate::spoil::spoiled(&seeds, &tokens, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            if let Ok(formula) = Formula::read(&text) {
+                drop(evaluate(&formula, &metrics(&[1.0, 2.0])));
+            }
+        });
+    }
 }

@@ -69,4 +69,12 @@ mod tests {
             assert_eq!(split_words(line), None, "{line}");
         }
     }
+
+    #[test]
+    fn a_spoiled_command_line_is_split_or_refused() {
+        let seeds = ["/bin/sh -c 'a \"b\" $c' \\  \"d \\\" e\""];
+        crate::spoil::spoiled(&seeds, &["'", "\"", "\\", " ", "$"], |bytes| {
+            drop(split_words(&String::from_utf8_lossy(bytes)));
+        });
+    }
 }
