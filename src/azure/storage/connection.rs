@@ -204,7 +204,11 @@ mod tests {
                 let text = String::from_utf8_lossy(bytes).into_owned();
                 // Where an account's name stood may now stand a key: only what is refused is looked at.
                 if let Err(error) = StorageAccount::from_connection_string(&Secret::new(text)) {
-                    assert!(!error.to_string().contains("c2VjcmV0"));
+                    assert!(
+                        !error.to_string().contains("c2VjcmV0"),
+                        "{error}: {:?}",
+                        String::from_utf8_lossy(bytes)
+                    );
                 }
             },
         );
