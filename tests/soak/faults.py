@@ -27,7 +27,7 @@ BLOB = [
 ]
 # Statuses that pass, and that a client may try once more without harm; and final ones.
 PASSING = {408, 413, 429, 500, 502, 503, 504}
-FINAL = [(400, "InvalidInput"), (403, "AuthorizationFailure"), (404, "ResourceNotFound"), (409, "Conflict"), (412, "ConditionNotMet")]
+FINAL = [(400, "InvalidInput"), (403, "AuthorizationFailure"), (409, "Conflict"), (412, "ConditionNotMet")]
 # Effects that a run must come through.
 HARMLESS = {"cut", "cutBody", "slow", "item", "lost", "preempt"}
 # What is done beside the service's named faults: refusals, answers that are cut, and what its control endpoint offers.
@@ -59,11 +59,9 @@ def variant(rng, named):
 
 
 def refused(rng):
-    fault = somewhere(rng)
-    # That something is not there which is: no service says so of a delete, and no client could tell.
-    final = [known for known in FINAL if known[0] != 404 or fault.get("method") != "DELETE"]
-    code, name = rng.choice(final)
-    return fault | {"effect": {"kind": "status", "status": code, "code": name, "done": rng.random() < 0.4}}
+    # Nothing is done of what is refused, and nothing is said to be missing that is there: of such lies no client could know.
+    code, name = rng.choice(FINAL)
+    return somewhere(rng) | {"effect": {"kind": "status", "status": code, "code": name}}
 
 
 def answer_cut(rng):
