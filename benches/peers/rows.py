@@ -89,6 +89,12 @@ def musl(text: str, mode: str) -> Row:
     return Row(f"musl-{text}", f"static musl build vs glibc build, `{mode}`", text, commands, "cpu", "share", 0.97, 1)
 
 
+def start(name: str, build: str, program: str) -> Row:
+    """What a process costs that has next to nothing to count."""
+    what = f"a file of 1 KB, the whole process beside `wc -w`, {build}"
+    return Row(name, what, "kilobyte", [f"{program} {{text}}", "wc -w {text}"], "wall", "cost", 2, 1.2, 200, "words")
+
+
 def distinct(exponent: int) -> Row:
     """The cost of a word when 10**exponent are different."""
     text = f"distinct-{exponent}"
@@ -136,10 +142,8 @@ ROWS = [
         "memory", "memory beyond the mapped file for each different word, two workers", "log",
         ["{topn} -j2 -o tsv --words whitespace {text}"], "wall", "bytes", 96, 64, 3,
     ),
-    Row(
-        "start", "a file of 1 KB, the whole process beside `wc -w`", "kilobyte",
-        ["{topn} {text}", "wc -w {text}"], "wall", "cost", 2, 1.2, 200, "words",
-    ),
+    start("start", "glibc build", "{topn}"),
+    start("start-musl", "static musl build", "{musl}"),
     musl("prose", "unicode"),
     musl("log", "whitespace"),
     *[distinct(exponent) for exponent in range(3, 8)],
