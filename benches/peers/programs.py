@@ -64,6 +64,8 @@ def versions(paths: dict[str, str]) -> list[str]:
 
 
 def commit() -> str:
-    """The commit that is checked out, with a mark if something is changed."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    """The commit that is checked out, with a mark if something but records is changed."""
+    git = ["git", "-C", str(ROOT)]
+    head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", ".", ":!benches/record"], check=False).returncode != 0
+    return f"{head}-changed" if changed else head
