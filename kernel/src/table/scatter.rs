@@ -403,7 +403,7 @@ mod tests {
         let seed = Seed::random();
         let mut scatter = Scatter::new(seed.clone());
         let mut compactions = 0;
-        for number in 0..if cfg!(miri) { 6_000 } else { 200_000 } {
+        for number in 0..if cfg!(miri) { 1_500 } else { 200_000 } {
             let key = Key::of(format!("{}", number % 500).as_bytes(), &seed).unwrap();
             scatter.push(part_of(key.hash()), &key.words(), 1);
             if scatter.is_full() {
@@ -413,6 +413,6 @@ mod tests {
             let chunks: usize = scatter.parts.iter().map(|part| part.full.len() + 1).sum();
             assert!(chunks + scatter.spare.len() < 6 * PARTS, "{chunks} chunks");
         }
-        assert!(compactions > 1);
+        assert!(compactions > usize::from(!cfg!(miri)));
     }
 }
