@@ -52,8 +52,9 @@ fn merge_into_one(mut tables: Vec<Table>) -> Vec<Table> {
 
 /// Makes as many tables as there are, each of the words of one part of all hashes, by the threads of the pool it runs in.
 fn merge_by_parts(tables: Vec<Table>) -> Vec<Table> {
-    let parts = tables.len();
-    let merged: Vec<Option<Table>> = (0..parts)
+    // A table each thread: far less than 2^32.
+    let parts = u32::try_from(tables.len()).unwrap_or(u32::MAX);
+    let merged: Vec<Option<Table>> = (0..parts as usize)
         .into_par_iter()
         .map(|index| Table::of_part(&tables, index, parts))
         .collect();

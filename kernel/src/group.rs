@@ -2,54 +2,132 @@
 //!
 //! Where words are in a tile is found elsewhere.
 
-use crate::scan::WINDOW;
-use crate::table::{GROUP, Key, SHORT_BYTES_MAX, Table, Waiting};
+use crate::scan::{Hashed, List, Means, SOME, SPLIT_WORDS, Split, TILE_BYTES, TileBytes};
+use crate::table::{Key, Table, Waiting, fraction};
 
-/// 4 KiB: with its places, 8 KiB at most, it fits the first cache beside a group; places fit 16 bits.
-pub(crate) const TILE_BYTES: usize = 4096;
+/// What a wide key is made of: the longest word, and more that is not looked at.
+const WIDE_ROOM: usize = 32;
 
-/// The bytes of a tile, and room to read a key and to write a window past its end.
-pub(crate) type TileBytes = [u8; TILE_BYTES + 2 * WINDOW];
+/// Words between their places and their counting.
+pub(crate) struct Group {
+    split: Split,
+    narrow: Hashed,
+    wide: Lines<[Waiting<3>; SOME]>,
+}
 
-/// Words between their keys and their counting.
-pub(crate) type Group = [Waiting; GROUP];
+/// From the start of a cache line on.
+#[repr(C, align(64))]
+struct Lines<T>(T);
 
-/// What a key is made of: the longest word, and more that is not looked at.
-const KEY_BYTES: usize = 32;
+impl Group {
+    /// No words.
+    pub(crate) fn new() -> Self {
+        Self {
+            split: Split::EMPTY,
+            narrow: Hashed::EMPTY,
+            wide: Lines([Waiting::default(); SOME]),
+        }
+    }
+}
 
 /// Counts words of at most 24 bytes; `others(table, start, end)` the rest.
 ///
 /// - `places`: where words begin and end in turn.
-/// - `ODD`: whether a word of at most 24 bytes may be for `others` too: when `is_odd(last byte, key)`.
+/// - `ODD`: whether a word of at most 24 bytes may be for `others` too: when `is_odd(start, end)`.
 #[inline(always)]
 pub(crate) fn count_groups<const ODD: bool>(
+    means: impl Means,
     bytes: &TileBytes,
     places: &[u16],
     group: &mut Group,
     table: &mut Table,
-    is_odd: impl Fn(u8, &Key) -> bool,
+    is_odd: impl Fn(usize, usize) -> bool,
     mut others: impl FnMut(&mut Table, usize, usize),
 ) {
     let (words, _) = places.as_chunks::<2>();
-    for words in words.chunks(GROUP) {
-        table.begin_group();
-        let seed = table.seed().short();
-        let mut count = 0;
-        for &[start, end] in words {
-            let (start, end) = (usize::from(start), usize::from(end));
-            let length = end.wrapping_sub(start);
-            if length <= SHORT_BYTES_MAX
-                && let Some(word) = bytes[start % TILE_BYTES..].first_chunk::<KEY_BYTES>()
-            {
-                let key = Key::new(word, length, &seed);
-                if !(ODD && is_odd(word[length - 1], &key)) {
-                    group[count % GROUP] = table.fetch(&key);
-                    count += 1;
-                    continue;
+    let Group {
+        split,
+        narrow,
+        wide,
+    } = group;
+    for words in words.chunks(SPLIT_WORDS) {
+        split.clear();
+        if ODD {
+            for &[start, end] in words {
+                if is_odd(usize::from(start), usize::from(end)) {
+                    split.others.push([start, end]);
+                } else {
+                    split.push(start, end);
                 }
             }
-            others(table, start, end);
+        } else {
+            means.split(words, split);
         }
-        table.end_group(&group[..count]);
+        count_narrow(means, bytes, &split.narrow, narrow, table);
+        count_wide(bytes, &split.wide, &mut wide.0, table);
+        for &[start, end] in &split.others {
+            others(table, usize::from(start), usize::from(end));
+        }
+    }
+}
+
+/// Counts words of at most 8 bytes.
+#[inline(always)]
+fn count_narrow(
+    means: impl Means,
+    bytes: &TileBytes,
+    words: &List,
+    hashed: &mut Hashed,
+    table: &mut Table,
+) {
+    let mut at = 0;
+    while let Some(some) = words.some(at)
+        && at < words.len()
+    {
+        let count = SOME.min(words.len() - at);
+        let slots = table.begin_narrow();
+        let seed = table.seed().short();
+        let is_hashed = match seed.of_rounds() {
+            Some(secret) => means.hash_words(bytes, some, count, (secret, slots), hashed),
+            None => false,
+        };
+        if !is_hashed {
+            for (index, (start, length)) in some.0.iter().zip(some.1).enumerate().take(count) {
+                let word = bytes[usize::from(*start) % TILE_BYTES..].first_chunk();
+                let word = u64::from_le_bytes(*word.unwrap_or(&[0; 8]));
+                let word = word & (!0 >> ((64 - 8 * u64::from(*length)) % 64));
+                hashed.words[index] = word;
+                hashed.parts[index] = fraction(seed.hash([word]), slots);
+            }
+        }
+        let (words, _) = hashed.words[..count].as_chunks::<1>();
+        let slots = &hashed.parts[..count];
+        for slot in slots {
+            table.prefetch_narrow(*slot);
+        }
+        table.end_narrow(words, slots);
+        at += SOME;
+    }
+}
+
+/// Counts words of 9 to 24 bytes.
+#[inline(always)]
+fn count_wide(bytes: &TileBytes, words: &List, group: &mut [Waiting<3>; SOME], table: &mut Table) {
+    let mut at = 0;
+    while at < words.len() {
+        let count = SOME.min(words.len() - at);
+        table.begin_wide();
+        let seed = table.seed().short();
+        let Some((starts, lengths)) = words.some(at) else {
+            return;
+        };
+        for ((waiting, start), length) in group.iter_mut().zip(starts).zip(lengths).take(count) {
+            if let Some(word) = bytes[usize::from(*start) % TILE_BYTES..].first_chunk::<WIDE_ROOM>()
+            {
+                *waiting = table.fetch_wide(&Key::new(word, usize::from(*length), &seed));
+            }
+        }
+        table.end_wide(&group[..count]);
+        at += SOME;
     }
 }

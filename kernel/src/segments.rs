@@ -3,10 +3,10 @@
 //! A tile is a part of the text that stays in the first cache: its bytes in the case in which they are counted, and the places
 //! of its words. Which bytes are words is decided in `words`; runs, the words of the other modes, are in `tile`.
 
-use crate::group::{Group, TILE_BYTES, TileBytes, count_groups};
-use crate::scan::{Means, PLACES_ROOM, WINDOW, Work};
+use crate::group::{Group, count_groups};
+use crate::scan::{Means, PLACES_ROOM, TILE_BYTES, TileBytes, WINDOW, Work};
 use crate::settings::CountSettings;
-use crate::table::{GROUP, Table, Waiting};
+use crate::table::Table;
 use crate::tile::{add_whole, place};
 use crate::words::case;
 use crate::words::lower_wide::lower_in_place;
@@ -69,7 +69,7 @@ impl Tile {
                 lower,
                 word: Vec::new(),
             },
-            group: [Waiting::default(); GROUP],
+            group: Group::new(),
         }
     }
 
@@ -157,9 +157,10 @@ impl Tile {
 
     /// Counts the words of the tile, and empties it.
     #[inline(always)]
-    fn count(&mut self, table: &mut Table) {
+    fn count(&mut self, means: impl Means, table: &mut Table) {
         let (bytes, edges) = (&self.bytes, &self.edges[..self.edges_count]);
         count_groups::<false>(
+            means,
             bytes,
             edges,
             &mut self.group,
@@ -197,7 +198,7 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
     let (mut at, mut base) = (0, 0);
     while let Some(window) = text[at..].first_chunk::<WINDOW>() {
         if at - base > TILE_BYTES - WINDOW || tile.edges_count > 2 * TILE_WORDS {
-            tile.count(table);
+            tile.count(means, table);
             base = at;
         }
         means.prefetch(text, at + TILE_BYTES);
@@ -225,7 +226,7 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
         tile.add(means, &words, offset);
         at += words.decided as usize;
     }
-    tile.count(table);
+    tile.count(means, table);
     count_slice(&text[at..], tile, table);
 }
 

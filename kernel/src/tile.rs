@@ -5,11 +5,11 @@
 //!
 //! The words of `unicode` mode are in `segments`, tables are elsewhere.
 
-use crate::group::{Group, TILE_BYTES, TileBytes, count_groups};
+use crate::group::{Group, count_groups};
 use crate::marks::{Before, without_last};
-use crate::scan::{Means, PLACES_ROOM, WINDOW, Work};
+use crate::scan::{Means, PLACES_ROOM, TILE_BYTES, TileBytes, WINDOW, Work};
 use crate::settings::{CountSettings, WordMode};
-use crate::table::{GROUP, Table, Waiting};
+use crate::table::Table;
 use crate::words::lower_wide::lower_wide;
 use crate::words::{case, space_len, strip_punctuation};
 
@@ -98,7 +98,7 @@ impl Tile {
             spill: 0,
             open: 0,
             word: Vec::new(),
-            group: [Waiting::default(); GROUP],
+            group: Group::new(),
         }
     }
 }
@@ -121,9 +121,9 @@ fn count<const MODE: u8>(means: impl Means, text: &[u8], tile: &mut Tile, table:
             tile.open = base + usize::from(tile.edges[edges.end]);
         }
         if tile.odd {
-            count_tile::<MODE, true>(text, base, edges, tile, table);
+            count_tile::<MODE, true>(means, text, base, edges, tile, table);
         } else {
-            count_tile::<MODE, false>(text, base, edges, tile, table);
+            count_tile::<MODE, false>(means, text, base, edges, tile, table);
         }
         base = end;
     }
@@ -247,6 +247,7 @@ fn wide_spaces(text: &[u8], at: usize, mut suspects: u64) -> (u64, u64) {
 /// Counts the words between the edges of a tile that begins at `base` of `text`.
 #[inline(always)]
 fn count_tile<const MODE: u8, const ODD: bool>(
+    means: impl Means,
     text: &[u8],
     base: usize,
     edges: std::ops::Range<usize>,
@@ -256,11 +257,12 @@ fn count_tile<const MODE: u8, const ODD: bool>(
     let lower = tile.lower;
     let (bytes, edges) = (&tile.bytes, &tile.edges[edges]);
     count_groups::<ODD>(
+        means,
         bytes,
         edges,
         &mut tile.group,
         table,
-        |last, key| last == 0 || lower && key.has_non_ascii(),
+        |start, end| bytes[end - 1] == 0 || lower && !bytes[start..end].is_ascii(),
         |table, start, end| {
             if ODD {
                 add_long::<MODE>(
@@ -286,13 +288,13 @@ pub(crate) const fn place(at: usize) -> u16 {
     at as u16
 }
 
-/// Counts a word of any length, in the case that counts, while keys may wait.
+/// Counts a word of any length, in the case that counts.
 #[inline(never)]
 pub(crate) fn add_whole(word: &[u8], table: &mut Table) {
-    table.add_one_meanwhile(word);
+    table.add_one(word);
 }
 
-/// Counts a word of any length and any bytes, as written in the text, while keys may wait.
+/// Counts a word of any length and any bytes, as written in the text.
 #[inline(never)]
 fn add_long<const MODE: u8>(word: &[u8], lower: bool, room: &mut Vec<u8>, table: &mut Table) {
     let word = if MODE == TUTORIAL {
@@ -304,11 +306,11 @@ fn add_long<const MODE: u8>(word: &[u8], lower: bool, room: &mut Vec<u8>, table:
         return;
     }
     if !lower {
-        return table.add_one_meanwhile(word);
+        return table.add_one(word);
     }
     room.clear();
     case::lower(word, room);
-    table.add_one_meanwhile(room);
+    table.add_one(room);
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const UNSAFE_FILES: &[&str] = &[
     "kernel/src/scan/sse2.rs",
     "kernel/src/table/arena.rs",
     "kernel/src/table/aes.rs",
-    "kernel/src/table/short.rs",
+    "kernel/src/table/prefetch.rs",
     "kernel/src/table/slots.rs",
 ];
 

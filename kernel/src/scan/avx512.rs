@@ -7,16 +7,22 @@
 )]
 
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_epi16, _mm512_castsi512_si256,
-    _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi16,
-    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_mask_add_epi8,
-    _mm512_maskz_compress_epi8, _mm512_movepi8_mask, _mm512_or_si512, _mm512_set1_epi8,
-    _mm512_set1_epi16, _mm512_storeu_si512, _mm512_sub_epi8,
+    __m512i, _MM_HINT_T0, _mm_cvtsi64_si128, _mm_prefetch, _mm_storeu_si128, _mm256_storeu_si256,
+    _mm512_add_epi16, _mm512_aesenc_epi128, _mm512_and_si512, _mm512_castsi512_si256,
+    _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cmple_epu32_mask, _mm512_cvtepi32_epi8,
+    _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi16, _mm512_cvtepu8_epi64, _mm512_extracti64x4_epi64,
+    _mm512_loadu_si512, _mm512_mask_add_epi8, _mm512_maskz_compress_epi8,
+    _mm512_maskz_compress_epi32, _mm512_movepi8_mask, _mm512_mul_epu32, _mm512_or_si512,
+    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_slli_epi64,
+    _mm512_srli_epi32, _mm512_srli_epi64, _mm512_srlv_epi64, _mm512_storeu_si512, _mm512_sub_epi8,
+    _mm512_sub_epi32, _mm512_sub_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
+    _mm512_xor_si512,
 };
 
 use super::masks::WINDOW;
 use super::means::{Means, Work};
 use super::places::PLACES_ROOM;
+use super::split::{Hashed, List, NARROW_MAX, SOME, Split, TILE_BYTES, TileBytes, WIDE_MAX};
 
 /// Proof that this CPU has what the functions below are compiled for.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +33,12 @@ impl Avx512 {
     pub(crate) fn new() -> Option<Self> {
         let has_all = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512vbmi2")
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("aes")
+            && is_x86_feature_detected!("vaes")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
@@ -45,7 +53,9 @@ impl Avx512 {
     }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,aes,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,avx2,aes,vaes,bmi1,bmi2,lzcnt,popcnt"
+)]
 fn run<W: Work>(proof: Avx512, work: W) -> W::Output {
     work.run(proof)
 }
@@ -112,6 +122,26 @@ impl Means for Avx512 {
     fn write_places(self, bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
         // SAFETY: the proof is at hand.
         unsafe { write_places(bits, offset, out) }
+    }
+
+    #[inline(always)]
+    fn split(self, words: &[[u16; 2]], split: &mut Split) {
+        // SAFETY: the proof is at hand.
+        unsafe { split_words(words, split) }
+    }
+
+    #[inline(always)]
+    fn hash_words(
+        self,
+        bytes: &TileBytes,
+        words: (&[u16; SOME], &[u8; SOME]),
+        count: usize,
+        (secret, of): (&[u64; 4], u32),
+        hashed: &mut Hashed,
+    ) -> bool {
+        // SAFETY: the proof is at hand.
+        unsafe { hash_words(bytes, words, count, secret, of, hashed) };
+        true
     }
 }
 
@@ -187,6 +217,120 @@ fn write_places(bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
         );
         // SAFETY: 64 bytes can be written, and the store needs no alignment.
         unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), places) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+fn split_words(words: &[[u16; 2]], split: &mut Split) {
+    let (sixteens, rest) = words.as_chunks::<16>();
+    let (mut narrow_count, mut wide_count) = (split.narrow.count, split.wide.count);
+    for sixteen in sixteens {
+        // SAFETY: 64 bytes can be read, and the load needs no alignment.
+        let both = unsafe { _mm512_loadu_si512(sixteen.as_ptr().cast()) };
+        let starts = _mm512_and_si512(both, _mm512_set1_epi32(0xFFFF));
+        let lengths = _mm512_sub_epi32(_mm512_srli_epi32::<16>(both), starts);
+        let at_most =
+            |bytes: u16| _mm512_cmple_epu32_mask(lengths, _mm512_set1_epi32(i32::from(bytes)));
+        let narrow = at_most(NARROW_MAX);
+        set(&mut split.narrow, narrow_count, narrow, starts, lengths);
+        narrow_count += narrow.count_ones() as usize;
+        let short = at_most(WIDE_MAX);
+        set(
+            &mut split.wide,
+            wide_count,
+            short & !narrow,
+            starts,
+            lengths,
+        );
+        wide_count += (short & !narrow).count_ones() as usize;
+        if short != !0 {
+            let others = sixteen
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| short >> at & 1 == 0);
+            split.others.extend(others.map(|(_, word)| *word));
+        }
+    }
+    (split.narrow.count, split.wide.count) = (narrow_count, wide_count);
+    for &[start, end] in rest {
+        split.push(start, end);
+    }
+}
+
+/// Puts the words of `which` into `list` from the `at`th on.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vl")]
+fn set(list: &mut List, at: usize, which: u16, starts: __m512i, lengths: __m512i) {
+    let starts = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(which, starts));
+    let lengths = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(which, lengths));
+    let Some((starts_out, lengths_out)) = list.room(at) else {
+        return;
+    };
+    // SAFETY: 32 bytes can be written, and the store needs no alignment.
+    unsafe { _mm256_storeu_si256(starts_out.as_mut_ptr().cast(), starts) };
+    // SAFETY: 16 bytes can be written, and the store needs no alignment.
+    unsafe { _mm_storeu_si128(lengths_out.as_mut_ptr().cast(), lengths) };
+}
+
+/// Eight bytes anywhere.
+#[repr(C, packed)]
+struct Unaligned(u64);
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,aes,vaes")]
+fn hash_words(
+    bytes: &TileBytes,
+    (starts, lengths): (&[u16; SOME], &[u8; SOME]),
+    count: usize,
+    secret: &[u64; 4],
+    of: u32,
+    hashed: &mut Hashed,
+) {
+    let eights = count.div_ceil(8);
+    let (words, _) = hashed.words.as_chunks_mut::<8>();
+    // All are loaded before the first is taken up: a vector cannot be loaded from what is still being stored.
+    for (words, starts) in words.iter_mut().zip(starts.as_chunks::<8>().0).take(eights) {
+        for (word, start) in words.iter_mut().zip(starts) {
+            if let Some(bytes) = bytes[usize::from(*start) % TILE_BYTES..].first_chunk::<8>() {
+                // SAFETY: eight bytes can be read, and the type needs no alignment.
+                let Unaligned(found) = unsafe {
+                    std::ptr::from_ref(bytes)
+                        .cast::<Unaligned>()
+                        .read_volatile()
+                };
+                *word = found;
+            }
+        }
+    }
+    let all = |at: usize| _mm512_set1_epi64(secret[at].cast_signed());
+    let key = |at: usize| _mm512_unpacklo_epi64(all(at), all(at + 1));
+    let mix = |words| _mm512_aesenc_epi128(_mm512_aesenc_epi128(words, key(2)), key(0));
+    let of = _mm512_set1_epi64(i64::from(of));
+    let (parts, _) = hashed.parts.as_chunks_mut::<8>();
+    for ((words, parts), lengths) in words
+        .iter_mut()
+        .zip(parts)
+        .zip(lengths.as_chunks::<8>().0)
+        .take(eights)
+    {
+        let lengths = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128(i64::from_le_bytes(*lengths)));
+        let beyond = _mm512_sub_epi64(_mm512_set1_epi64(64), _mm512_slli_epi64::<3>(lengths));
+        let mask = _mm512_srlv_epi64(_mm512_set1_epi64(-1), beyond);
+        // SAFETY: 64 bytes can be read, and the load needs no alignment.
+        let word = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
+        let word = _mm512_and_si512(word, mask);
+        let secret = _mm512_xor_si512(word, all(0));
+        // Every other word, and those between.
+        let even = mix(_mm512_unpacklo_epi64(secret, all(1)));
+        let odd = mix(_mm512_unpackhi_epi64(secret, all(1)));
+        let hash = _mm512_unpacklo_epi64(even, odd);
+        let part = _mm512_mul_epu32(_mm512_srli_epi64::<32>(hash), of);
+        let part = _mm512_srli_epi64::<32>(part);
+        // SAFETY: 64 bytes can be written, and the store needs no alignment.
+        unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), word) };
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_si512(parts.as_mut_ptr().cast(), part) };
     }
 }
 

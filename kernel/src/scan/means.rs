@@ -5,6 +5,7 @@
 
 use super::masks::{AsciiMasks, Blanks, WINDOW, WideMasks};
 use super::places::{self, PLACES_ROOM};
+use super::split::{Hashed, SOME, Split, TileBytes};
 
 /// Operations on the 64 bytes of a window. Each instruction set has a few lines of its own; all that
 /// is made of them is the same for all.
@@ -46,6 +47,33 @@ pub(crate) trait Means: Copy {
     #[inline(always)]
     fn write_places(self, bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
         places::write_places(bits, offset, out);
+    }
+
+    /// Sorts the words of a tile, `[start, end]` each, by how they are counted.
+    #[inline(always)]
+    fn split(self, words: &[[u16; 2]], split: &mut Split) {
+        for &[start, end] in words {
+            split.push(start, end);
+        }
+    }
+
+    /// Makes numbers of words of at most 8 bytes, and hashes them by AES; `false`, and nothing done, where there is nothing for that.
+    ///
+    /// A hash is two rounds: in 16 bytes, `word ^ secret[0]` below `secret[1]`; the keys of the rounds are `secret[2..4]` and
+    /// `secret[0..2]`; the upper half of the result's lower half decides which of `of` equal parts of all hashes it is in.
+    ///
+    /// - `words`: at least `count`; those after it up to the next multiple of 8 are of no meaning, and so is what becomes of them.
+    #[inline(always)]
+    fn hash_words(
+        self,
+        bytes: &TileBytes,
+        words: (&[u16; SOME], &[u8; SOME]),
+        count: usize,
+        (secret, of): (&[u64; 4], u32),
+        hashed: &mut Hashed,
+    ) -> bool {
+        let _ = (bytes, words, count, secret, of, hashed);
+        false
     }
 
     /// Brings the bytes of `text` at `at`, which may be past its end, near.

@@ -86,21 +86,42 @@ impl ShortSeed {
         work()
     }
 
-    /// The hash of a word of at most 24 bytes, as three little-endian words filled up with zeros.
+    /// The hash of a short word, as little-endian words filled up with zeros: one of at most 8 bytes, or three.
     #[inline(always)]
-    pub(crate) fn hash(&self, word: [u64; 3]) -> u64 {
+    pub(crate) fn hash<const N: usize>(&self, words: [u64; N]) -> u64 {
+        let word = |at: usize| if at < N { words[at] } else { 0 };
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         if let Some(aes) = self.aes {
-            return aes.hash(word, &self.words);
+            return if N == 1 {
+                aes.hash_one(word(0), &self.words)
+            } else {
+                aes.hash([word(0), word(1), word(2)], &self.words)
+            };
         }
-        let [low, high, third] = word;
-        let hash = folded_product(low ^ self.words[0], high ^ self.words[1]);
-        if third == 0 {
+        let hash = folded_product(word(0) ^ self.words[0], word(1) ^ self.words[1]);
+        if word(2) == 0 {
             hash
         } else {
-            folded_product(hash ^ third, self.words[2])
+            folded_product(hash ^ word(2), self.words[2])
         }
     }
+
+    /// The secret of hashes by AES, if they are such: see [`hash_words`](crate::scan::Means::hash_words).
+    #[inline(always)]
+    pub(crate) fn of_rounds(&self) -> Option<&[u64; 4]> {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if self.aes.is_some() {
+            return Some(&self.words);
+        }
+        None
+    }
+}
+
+/// Which of `of` equal parts of all hashes `hash` is in. The upper half of it decides: a vector has this product for eight hashes
+/// at once.
+#[inline(always)]
+pub(crate) fn fraction(hash: u64, of: u32) -> usize {
+    (((hash >> 32) * u64::from(of)) >> 32) as usize
 }
 
 /// Both halves of the product of 128 bits, the one on the other: each bit of the result depends on all bits.

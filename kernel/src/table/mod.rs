@@ -4,14 +4,18 @@
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod aes;
+mod counted;
 mod hash;
+mod key;
 mod long;
+mod prefetch;
 mod scatter;
 mod short;
 mod slots;
 mod words;
 
-pub(crate) use hash::Seed;
+pub(crate) use hash::{Seed, fraction};
+pub(crate) use key::Key;
 pub(crate) use scatter::{Counter, PARTS, Part};
-pub(crate) use short::{GROUP, Key, SHORT_BYTES_MAX, Waiting};
+pub(crate) use short::Waiting;
 pub(crate) use words::Table;

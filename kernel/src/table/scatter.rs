@@ -10,12 +10,15 @@
 //!
 //! When words are written down rather than counted is decided in `words`.
 
-use super::hash::Seed;
-use super::short::{GROUP, Key, SHORT_BYTES_MAX, ShortTable, Waiting};
+use super::hash::{Seed, fraction};
+use super::key::{Key, WIDE_BYTES_MAX, length};
+use super::prefetch::prefetch_to_write;
+use super::short::{GROUP, ShortTable, Waiting};
 
 /// 512: the slots of a part of 2 * 10^7 words are 2 MiB, and the places that are written to are few enough for their pages to stay
 /// in the second-level TLB. 1024 was no faster.
-pub(crate) const PARTS: usize = if cfg!(test) { 16 } else { 512 };
+pub(crate) const PARTS: usize = PART_COUNT as usize;
+const PART_COUNT: u32 = if cfg!(test) { 16 } else { 512 };
 
 /// 8 KiB: after 4 MiB in all it is seen whether words come again.
 const FIRST_CHUNK_BYTES: usize = if cfg!(test) { 1 << 8 } else { 8 << 10 };
@@ -46,24 +49,15 @@ pub(crate) struct Part {
     at: usize,
 }
 
-/// The bytes of a word: the place of its last byte that is not 0.
-#[inline(always)]
-fn length(words: &[u64; 3]) -> usize {
-    let bytes = |word: u64, before: usize| before + 8 - word.leading_zeros() as usize / 8;
-    let [low, high, third] = *words;
-    // All three are computed and one is taken: lengths are too irregular for branches.
-    let length = if high == 0 {
-        bytes(low, 0)
-    } else {
-        bytes(high, 8)
-    };
-    if third == 0 { length } else { bytes(third, 16) }
-}
-
 impl Part {
     /// Writes a word down, in a chunk of `spare` when one more is needed; how many bytes that has.
     #[inline(always)]
-    fn push(&mut self, words: &[u64; 3], count: u64, spare: &mut Vec<Box<[u8]>>) -> usize {
+    fn push<const N: usize>(
+        &mut self,
+        words: &[u64; N],
+        count: u64,
+        spare: &mut Vec<Box<[u8]>>,
+    ) -> usize {
         let mut taken = 0;
         let room = loop {
             match self
@@ -100,6 +94,8 @@ impl Part {
             room[head + 8 * index..][..8].copy_from_slice(&word.to_le_bytes());
         }
         self.at += head + length;
+        // Else the first word of every cache line would wait for memory.
+        prefetch_to_write(&self.chunk, self.at + 64);
         taken
     }
 
@@ -151,7 +147,7 @@ impl Part {
     }
 
     /// Counts all records into `table`.
-    fn count_into(&self, table: &mut ShortTable, seed: &Seed) {
+    fn count_into(&self, table: &mut ShortTable<3>, seed: &Seed) {
         seed.short().hashing(
             #[inline(always)]
             || self.count_records(table, seed),
@@ -159,7 +155,7 @@ impl Part {
     }
 
     #[inline(always)]
-    fn count_records(&self, table: &mut ShortTable, seed: &Seed) {
+    fn count_records(&self, table: &mut ShortTable<3>, seed: &Seed) {
         let mut waiting = [(Waiting::default(), 0); GROUP];
         for (chunk, end) in self.chunks() {
             let mut at = 0;
@@ -172,18 +168,18 @@ impl Part {
                     let start = at + head;
                     at = start + length;
                     let key = match chunk[start..].first_chunk::<32>() {
-                        Some(bytes) => Key::new(bytes, length.clamp(1, SHORT_BYTES_MAX), &short),
+                        Some(bytes) => Key::new(bytes, length.clamp(1, WIDE_BYTES_MAX), &short),
                         None => {
                             let mut bytes = [0; 32];
                             bytes[..length].copy_from_slice(&chunk[start..at]);
-                            Key::new(&bytes, length.clamp(1, SHORT_BYTES_MAX), &short)
+                            Key::new(&bytes, length.clamp(1, WIDE_BYTES_MAX), &short)
                         }
                     };
                     waiting[count] = (table.fetch(&key), times);
                     count += 1;
                 }
                 for (waiting, times) in &waiting[..count] {
-                    table.add_waiting(waiting, *times);
+                    table.add_at(waiting.words(), waiting.slot(), *times);
                 }
             }
         }
@@ -235,7 +231,7 @@ fn head(bytes: &[u8]) -> (usize, usize, u64) {
 /// What counts one part after another.
 #[derive(Debug)]
 pub(crate) struct Counter {
-    table: ShortTable,
+    table: ShortTable<3>,
     seed: Seed,
 }
 
@@ -302,7 +298,7 @@ impl Scatter {
 
     /// Writes a word down whose hash is in the part `part`.
     #[inline(always)]
-    pub(crate) fn push(&mut self, part: usize, words: &[u64; 3], count: u64) {
+    pub(crate) fn push<const N: usize>(&mut self, part: usize, words: &[u64; N], count: u64) {
         self.bytes += self.parts[part % PARTS].push(words, count, &mut self.spare);
     }
 
@@ -347,9 +343,8 @@ impl Scatter {
 
 /// The part of a hash.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "less than the parts")]
 pub(crate) fn part_of(hash: u64) -> usize {
-    ((u128::from(hash) * PARTS as u128) >> 64) as usize
+    fraction(hash, PART_COUNT)
 }
 
 #[cfg(test)]
@@ -363,7 +358,7 @@ mod tests {
         let mut part = Part::default();
         let mut spare = Vec::new();
         let mut expected = BTreeMap::new();
-        for length in 1..=SHORT_BYTES_MAX {
+        for length in 1..=WIDE_BYTES_MAX {
             for (fill, count) in [
                 (1, 1),
                 (b'a', 2),
@@ -373,7 +368,7 @@ mod tests {
             ] {
                 let mut word = vec![0; length];
                 word[length - 1] = fill;
-                let key = Key::of(&word, &seed).unwrap();
+                let key = Key::<3>::of(&word, &seed).unwrap();
                 part.push(&key.words(), count, &mut spare);
                 part.push(&key.words(), 1, &mut spare);
                 *expected.entry(word).or_insert(0) += count + 1;
@@ -404,7 +399,7 @@ mod tests {
         let mut scatter = Scatter::new(seed.clone());
         let mut compactions = 0;
         for number in 0..if cfg!(miri) { 1_500 } else { 200_000 } {
-            let key = Key::of(format!("{}", number % 500).as_bytes(), &seed).unwrap();
+            let key = Key::<3>::of(format!("{}", number % 500).as_bytes(), &seed).unwrap();
             scatter.push(part_of(key.hash()), &key.words(), 1);
             if scatter.is_full() {
                 assert!(scatter.compact() <= 500);

@@ -17,10 +17,28 @@ const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// touched, and 1000 threads have room for as many.
 const RESERVED_BYTES: usize = 64 << 30;
 
-/// Slots, all empty at first.
-pub(super) struct Slots {
-    first: NonNull<Slot>,
-    count: usize,
+/// A cache line: no slot is in two of them.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u64; 8]);
+
+/// A number of slots.
+///
+/// # Panics
+/// From 2^32 slots on: 64 GiB in one table, which no count of different words comes to, since they are written down long before.
+fn checked(count: usize) -> u32 {
+    let counted = u32::try_from(count);
+    assert!(
+        counted.is_ok(),
+        "a table of {count} slots: less than 2^32 are supported"
+    );
+    counted.unwrap_or_default()
+}
+
+/// Slots, all empty at first; less than 2^32.
+pub(super) struct Slots<const N: usize> {
+    first: NonNull<Slot<N>>,
+    count: u32,
     /// How many there can be without being moved.
     room: usize,
     /// What `first` points into; it never moves.
@@ -28,33 +46,33 @@ pub(super) struct Slots {
 }
 
 enum Memory {
-    Heap { _slots: Vec<Slot> },
+    Heap { _lines: Vec<Line> },
     Mapped { _bytes: memmap2::MmapMut },
 }
 
 // SAFETY: the slots are integers that only `self` points to.
-unsafe impl Send for Slots {}
+unsafe impl<const N: usize> Send for Slots<N> {}
 
 // SAFETY: a shared reference only reads them.
-unsafe impl Sync for Slots {}
+unsafe impl<const N: usize> Sync for Slots<N> {}
 
-impl Slots {
-    /// `count` empty slots.
+impl<const N: usize> Slots<N> {
+    /// `count` empty slots, less than 2^32.
     pub(super) fn new(count: usize) -> Self {
-        let bytes = count * size_of::<Slot>();
+        let bytes = count * size_of::<Slot<N>>();
         if bytes >= HUGE_PAGE_BYTES {
             let reserved = Self::map(RESERVED_BYTES.max(bytes), count);
             if let Some(slots) = reserved.or_else(|| Self::map(bytes, count)) {
                 return slots;
             }
         }
-        let mut slots = vec![Slot::default(); count];
-        let first = NonNull::from(slots.as_mut_slice()).cast();
+        let mut lines = vec![Line([0; 8]); bytes.div_ceil(size_of::<Line>())];
+        let first = NonNull::from(lines.as_mut_slice()).cast();
         Self {
             first,
-            count,
+            count: checked(count),
             room: count,
-            _memory: Memory::Heap { _slots: slots },
+            _memory: Memory::Heap { _lines: lines },
         }
     }
 
@@ -74,45 +92,51 @@ impl Slots {
         let first = NonNull::from(&mut mapped[start..start + bytes]).cast();
         Some(Self {
             first,
-            count,
-            room: bytes / size_of::<Slot>(),
+            count: checked(count),
+            room: bytes / size_of::<Slot<N>>(),
             _memory: Memory::Mapped { _bytes: mapped },
         })
     }
 
     /// Makes them `count`, more than they are: the slots that there are stay first, the others are empty.
     pub(super) fn extend(&mut self, count: usize) {
-        assert!(count >= self.count, "slots are never taken away");
+        assert!(count >= self.len(), "slots are never taken away");
         if count > self.room {
             let mut larger = Self::new(count);
-            larger[..self.count].copy_from_slice(self);
+            larger[..self.len()].copy_from_slice(self);
             *self = larger;
         }
         // Within the room nothing was ever written.
-        self.count = count;
+        self.count = checked(count);
+    }
+
+    /// How many there are.
+    #[inline(always)]
+    pub(super) fn count(&self) -> u32 {
+        self.count
     }
 }
 
-impl Deref for Slots {
-    type Target = [Slot];
+impl<const N: usize> Deref for Slots<N> {
+    type Target = [Slot<N>];
 
     #[inline(always)]
-    fn deref(&self) -> &[Slot] {
-        // SAFETY: `first` points to `count` slots: a vector of them, or as many zeroed bytes from a multiple of 2 MiB on, and
-        // any bytes are a slot, since it is made of integers without padding. They live and stay while `self` does.
-        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.count) }
+    fn deref(&self) -> &[Slot<N>] {
+        // SAFETY: `first` points to `count` slots: a vector of lines that has room for them, or as many zeroed bytes from a
+        // multiple of 2 MiB on; any bytes are a slot, since it is made of integers without padding. They live and stay while `self` does.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.count as usize) }
     }
 }
 
-impl DerefMut for Slots {
+impl<const N: usize> DerefMut for Slots<N> {
     #[inline(always)]
-    fn deref_mut(&mut self) -> &mut [Slot] {
+    fn deref_mut(&mut self) -> &mut [Slot<N>] {
         // SAFETY: as in `deref`; nothing else points to them while `self` is borrowed for writing.
-        unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.count) }
+        unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.count as usize) }
     }
 }
 
-impl Clone for Slots {
+impl<const N: usize> Clone for Slots<N> {
     fn clone(&self) -> Self {
         let mut slots = Self::new(self.len());
         slots.copy_from_slice(self);
@@ -120,7 +144,7 @@ impl Clone for Slots {
     }
 }
 
-impl fmt::Debug for Slots {
+impl<const N: usize> fmt::Debug for Slots<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} slots", self.len())
     }

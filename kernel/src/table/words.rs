@@ -2,16 +2,12 @@
 //!
 //! It sorts nothing and knows no mode.
 
-use super::hash::Seed;
+use super::counted::Counted;
+use super::hash::{Seed, fraction};
+use super::key::{Key, NARROW_BYTES_MAX};
 use super::long::LongTable;
-use super::scatter::{PARTS, Part, Scatter, part_of};
-use super::short::{GROUP, Key, ShortTable, Waiting};
-
-/// 65536 slots, 2 MiB: a table that has outgrown the second-level cache may do better by writing words down.
-const SCATTER_SLOTS_MIN: usize = if cfg!(test) { 1024 } else { 1 << 16 };
-
-/// 16384 slots, 512 KiB, while words are written down: those that were frequent before are still counted.
-const HOT_SLOTS: usize = if cfg!(test) { 1024 } else { 1 << 14 };
+use super::scatter::{Part, Scatter};
+use super::short::{GROUP, Waiting};
 
 /// 200,000 words: a table that has slots for as many is near enough in the last cache to be better.
 const COUNTED_MAX: usize = if cfg!(test) { 1000 } else { 200_000 };
@@ -20,16 +16,15 @@ const COUNTED_MAX: usize = if cfg!(test) { 1000 } else { 200_000 };
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     seed: Seed,
-    short: ShortTable,
+    /// Words of at most 8 bytes.
+    narrow: Counted<1>,
+    /// Longer ones, of at most 24.
+    wide: Counted<3>,
     long: LongTable,
     words: u64,
     reseeded: bool,
-    /// How many words, and how many different short ones, there were when room was made the last time.
-    mark: (u64, usize),
     /// Words that are written down, if there are any.
     scatter: Option<Box<Scatter>>,
-    /// Whether short words that are not in the table are written down.
-    scattering: bool,
 }
 
 impl Table {
@@ -37,13 +32,12 @@ impl Table {
     pub(crate) fn new(seed: Seed) -> Self {
         Self {
             seed,
-            short: ShortTable::new(),
+            narrow: Counted::new(),
+            wide: Counted::new(),
             long: LongTable::default(),
             words: 0,
             reseeded: false,
-            mark: (0, 0),
             scatter: None,
-            scattering: false,
         }
     }
 
@@ -57,90 +51,101 @@ impl Table {
     #[inline]
     pub(crate) fn add_one(&mut self, word: &[u8]) {
         self.words += 1;
-        match Key::of(word, &self.seed) {
-            Some(key) => {
-                self.add_key(&key);
-                if self.short.is_flooded() {
-                    self.reseed();
-                }
-            }
-            None => self.long.add(word, self.seed.hash_long(word), 1),
+        let Self { seed, scatter, .. } = self;
+        if word.len() <= NARROW_BYTES_MAX
+            && let Some(key) = Key::of(word, seed)
+        {
+            self.narrow.add_one(&key, seed, scatter);
+        } else if let Some(key) = Key::of(word, seed) {
+            self.wide.add_one(&key, seed, scatter);
+        } else {
+            self.long.add(word, seed.hash_long(word), 1);
         }
-    }
-
-    /// Counts `word`, not empty, once, while keys wait to be counted: their hashes stay good. Other hashes, if words collide, are
-    /// given when the keys are added.
-    #[inline]
-    pub(crate) fn add_one_meanwhile(&mut self, word: &[u8]) {
-        self.words += 1;
-        match Key::of(word, &self.seed) {
-            Some(key) => self.add_key(&key),
-            None => self.long.add(word, self.seed.hash_long(word), 1),
-        }
+        self.reseed_if_flooded();
     }
 
     /// Counts `word`, not empty, `count` more times; it is no word of the text, and changes no sum.
     pub(crate) fn add(&mut self, word: &[u8], count: u64) {
-        match Key::of(word, &self.seed) {
-            Some(key) => self.short.add(&key, count, &self.seed),
-            None => self.long.add(word, self.seed.hash_long(word), count),
-        }
-        if self.short.is_flooded() {
-            self.reseed();
-        }
-    }
-
-    fn add_key(&mut self, key: &Key) {
-        match &mut self.scatter {
-            Some(scatter) if self.scattering => {
-                if !self.short.add_known(&self.short.fetch(key)) {
-                    scatter.push(part_of(key.hash()), &key.words(), 1);
-                }
-            }
-            _ => self.short.add(key, 1, &self.seed),
-        }
-    }
-
-    /// Makes room for a group of words: at most [`GROUP`], those that wait and those that do not.
-    #[inline(always)]
-    pub(crate) fn begin_group(&mut self) {
-        if self.short.lacks(GROUP) {
-            self.make_room_or_scatter();
-        }
-    }
-
-    /// Makes room for a group, or begins to write words down: when most that came since room was made the last time are new.
-    #[cold]
-    #[inline(never)]
-    fn make_room_or_scatter(&mut self) {
-        let words = self.words - self.mark.0;
-        let new = self.short.len().saturating_sub(self.mark.1) as u64;
-        self.mark = (self.words, self.short.len());
-        let is_large = self.short.slots_count() >= SCATTER_SLOTS_MIN;
-        // A table that was flooded has hashes of its own, by which parts are not those of the others.
-        if is_large && new > words / 2 && !self.reseeded {
-            self.begin_to_scatter();
+        let seed = &self.seed;
+        if word.len() <= NARROW_BYTES_MAX
+            && let Some(key) = Key::of(word, seed)
+        {
+            self.narrow.table.add(&key, count, seed);
+        } else if let Some(key) = Key::of(word, seed) {
+            self.wide.table.add(&key, count, seed);
         } else {
-            self.short.make_room(GROUP, &self.seed);
+            self.long.add(word, seed.hash_long(word), count);
+        }
+        self.reseed_if_flooded();
+    }
+
+    /// Makes room for a group of at most [`GROUP`] words of at most 8 bytes; how many slots there are.
+    #[inline(always)]
+    pub(crate) fn begin_narrow(&mut self) -> u32 {
+        if self.narrow.table.lacks(GROUP) {
+            // A table that was flooded has hashes of its own, by which parts are not those of the others.
+            self.narrow
+                .make_room(&self.seed, &mut self.scatter, !self.reseeded);
+        }
+        self.narrow.table.slots_count()
+    }
+
+    /// Makes room for a group of at most [`GROUP`] words of 9 to 24 bytes.
+    #[inline(always)]
+    pub(crate) fn begin_wide(&mut self) {
+        if self.wide.table.lacks(GROUP) {
+            self.wide
+                .make_room(&self.seed, &mut self.scatter, !self.reseeded);
         }
     }
 
-    fn begin_to_scatter(&mut self) {
-        let mut scatter = Box::new(Scatter::new(self.seed.clone()));
-        let mut hot = ShortTable::with_slots(HOT_SLOTS);
-        for (key, count) in self.short.keys(&self.seed) {
-            if count > 1 && hot.len() < HOT_SLOTS / 4 {
-                hot.add(&key, count, &self.seed);
-            } else {
-                scatter.push(part_of(key.hash()), &key.words(), count);
-            }
-        }
-        self.short = hot;
-        self.scatter = Some(scatter);
-        self.scattering = true;
+    /// Brings a slot for words of at most 8 bytes near.
+    #[inline(always)]
+    pub(crate) fn prefetch_narrow(&self, slot: usize) {
+        self.narrow.table.prefetch_slot(slot);
     }
 
-    /// Adds up words that came again. When few are different they are counted in the table again.
+    /// Brings the slot of `key`, made with this table's seed, near; it is counted with its group.
+    #[inline(always)]
+    pub(crate) fn fetch_wide(&self, key: &Key<3>) -> Waiting<3> {
+        self.wide.table.fetch(key)
+    }
+
+    /// Counts the words of a group that waited, once each.
+    #[inline(always)]
+    pub(crate) fn end_narrow(&mut self, words: &[[u64; 1]], slots: &[usize]) {
+        self.words += words.len() as u64;
+        let waiting = words.iter().zip(slots.iter().copied());
+        self.narrow
+            .add_group(waiting, words.len(), &mut self.scatter);
+        self.end_group();
+    }
+
+    /// Counts the words of a group that waited, once each.
+    #[inline(always)]
+    pub(crate) fn end_wide(&mut self, waiting: &[Waiting<3>]) {
+        self.words += waiting.len() as u64;
+        let count = waiting.len();
+        let waiting = waiting
+            .iter()
+            .map(|waiting| (waiting.words(), waiting.slot()));
+        self.wide.add_group(waiting, count, &mut self.scatter);
+        self.end_group();
+    }
+
+    #[inline(always)]
+    fn end_group(&mut self) {
+        if self
+            .scatter
+            .as_ref()
+            .is_some_and(|scatter| scatter.is_full())
+        {
+            self.compact();
+        }
+        self.reseed_if_flooded();
+    }
+
+    /// Adds up words that came again. When few are different they are counted in tables again.
     #[cold]
     #[inline(never)]
     fn compact(&mut self) {
@@ -151,17 +156,17 @@ impl Table {
         if distinct > COUNTED_MAX {
             return;
         }
-        self.short.reserve(distinct, &self.seed);
-        for (word, count) in scatter.iter() {
-            if let Some(key) = Key::of(word, &self.seed) {
-                self.short.add(&key, count, &self.seed);
+        if let Some(scatter) = self.scatter.take() {
+            let is_narrow = |word: &[u8]| word.len() <= NARROW_BYTES_MAX;
+            let narrow = scatter.iter().filter(|(word, _)| is_narrow(word)).count();
+            // They come in the order of hashes.
+            self.narrow.table.reserve(narrow, &self.seed);
+            self.wide.table.reserve(distinct - narrow, &self.seed);
+            for (word, count) in scatter.iter() {
+                self.add(word, count);
             }
-        }
-        self.scatter = None;
-        self.scattering = false;
-        self.mark = (self.words, self.short.len());
-        if self.short.is_flooded() {
-            self.reseed();
+            self.narrow.end_scattering();
+            self.wide.end_scattering();
         }
     }
 
@@ -174,49 +179,15 @@ impl Table {
     pub(crate) fn take_parts(&mut self, seed: &Seed) -> Vec<Part> {
         let scatter = self.scatter.take();
         let mut scatter = scatter.unwrap_or_else(|| Box::new(Scatter::new(seed.clone())));
-        for (key, count) in self.short.keys(seed) {
-            scatter.push(part_of(key.hash()), &key.words(), count);
-        }
-        self.short = ShortTable::new();
-        self.scattering = false;
+        self.narrow.move_to(&mut scatter, seed);
+        self.wide.move_to(&mut scatter, seed);
         scatter.into_parts()
     }
 
-    /// Brings the slot of `key`, made with this table's seed, near; it is counted with its group.
     #[inline(always)]
-    pub(crate) fn fetch(&self, key: &Key) -> Waiting {
-        self.short.fetch(key)
-    }
-
-    /// Counts the words of a group that waited, once each.
-    #[inline(always)]
-    pub(crate) fn end_group(&mut self, waiting: &[Waiting]) {
-        self.words += waiting.len() as u64;
-        if self.scattering {
-            return self.end_group_scattering(waiting);
-        }
-        for waiting in waiting {
-            self.short.add_waiting(waiting, 1);
-        }
-        if self.short.is_flooded() {
+    fn reseed_if_flooded(&mut self) {
+        if self.narrow.table.is_flooded() || self.wide.table.is_flooded() {
             self.reseed();
-        }
-    }
-
-    /// Counts words that are in the table, and writes the others down.
-    #[inline(never)]
-    fn end_group_scattering(&mut self, waiting: &[Waiting]) {
-        let Some(scatter) = &mut self.scatter else {
-            return;
-        };
-        for waiting in waiting {
-            if !self.short.add_known(waiting) {
-                // The slots are a multiple of the parts: their order is that of the hashes.
-                scatter.push(waiting.slot() / (HOT_SLOTS / PARTS), waiting.words(), 1);
-            }
-        }
-        if scatter.is_full() {
-            self.compact();
         }
     }
 
@@ -224,16 +195,11 @@ impl Table {
     #[cold]
     #[inline(never)]
     fn reseed(&mut self) {
-        let seed = self.seed.with_other_words();
-        let mut short = ShortTable::new();
-        for (key, count) in self.short.keys(&seed) {
-            short.add(&key, count, &seed);
-        }
-        self.short = short;
-        self.seed = seed;
-        self.reseeded = true;
+        self.seed = self.seed.with_other_words();
         // What is written down stays so, by the hashes that it has.
-        self.scattering = false;
+        self.narrow.reseed(&self.seed);
+        self.wide.reseed(&self.seed);
+        self.reseeded = true;
     }
 
     /// Whether its words are no longer in the order of the hashes that it began with.
@@ -243,7 +209,7 @@ impl Table {
 
     /// How many different words there are.
     pub(crate) fn len(&self) -> usize {
-        self.short.len() + self.long.len()
+        self.narrow.table.len() + self.wide.table.len() + self.long.len()
     }
 
     /// How many words were counted: the sum of all counts.
@@ -253,49 +219,33 @@ impl Table {
 
     /// Every word with its count, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.short.iter().chain(self.long.iter())
+        let short = self.narrow.table.iter().chain(self.wide.table.iter());
+        short.chain(self.long.iter())
     }
 
     /// Adds every word of `other`.
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.words += other.words;
-        self.short.reserve(self.new_words_of(other), &self.seed);
-        for (key, count) in other.short.keys(&self.seed) {
-            self.short.add(&key, count, &self.seed);
-        }
-        if self.short.is_flooded() {
-            self.reseed();
-        }
+        self.narrow.absorb(&other.narrow, &self.seed);
+        self.wide.absorb(&other.wide, &self.seed);
+        self.reseed_if_flooded();
         for (word, count) in other.long.iter() {
             self.long.add(word, self.seed.hash_long(word), count);
         }
     }
 
     /// The words of `tables`, which have one seed, whose hash is in the `index`th of `parts` equal parts of all hashes.
-    pub(crate) fn of_part(tables: &[Self], index: usize, parts: usize) -> Option<Self> {
-        let seed = &tables.first()?.seed;
+    pub(crate) fn of_part(tables: &[Self], index: usize, parts: u32) -> Option<Self> {
+        let others = &tables.first()?.seed;
         // By the same seed all words would crowd into one part of the new table.
-        let mut part = Self::new(seed.with_other_words());
-        let mut waiting = [(Key::default(), 0); 64];
+        let seed = others.with_other_words();
+        let mut part = Self::new(seed.clone());
         for table in tables {
-            let mut keys = table.short.keys_of_part(index, parts, seed);
-            loop {
-                let mut count = 0;
-                for (place, (key, times)) in waiting.iter_mut().zip(&mut keys) {
-                    *place = (key.with(&part.seed), times);
-                    part.short.prefetch(&place.0);
-                    count += 1;
-                }
-                for (key, times) in &waiting[..count] {
-                    part.short.add(key, *times, &part.seed);
-                    part.words += times;
-                }
-                if count < waiting.len() {
-                    break;
-                }
-            }
+            let which = (index, parts);
+            part.words += part.narrow.absorb_part(&table.narrow, which, others, &seed);
+            part.words += part.wide.absorb_part(&table.wide, which, others, &seed);
             for (word, hash, count) in table.long.iter_hashed() {
-                if (u128::from(hash) * parts as u128) >> 64 == index as u128 {
+                if fraction(hash, parts) == index {
                     // The hash is good here too: the seed of the part has other hashes of short words only.
                     part.long.add(word, hash, count);
                     part.words += count;
@@ -303,21 +253,6 @@ impl Table {
             }
         }
         Some(part)
-    }
-
-    /// About how many short words of `other` are new here, by a sample of them.
-    fn new_words_of(&self, other: &Self) -> usize {
-        const SAMPLE: usize = 1000;
-        let sample = other.short.len().min(SAMPLE);
-        if sample == 0 {
-            return 0;
-        }
-        // Words are in the order of hashes: the first of them are any of them.
-        let keys = other.short.keys(&self.seed).map(|(key, _)| key);
-        let known = self.short.known(keys.take(sample));
-        // A tenth more than the sample says: too much costs little, too little a growth in the midst.
-        let new = other.short.len() / sample * (sample - known);
-        (new + new / 10 + sample).min(other.short.len())
     }
 }
 
@@ -375,10 +310,12 @@ mod tests {
         let mut by_key = Table::new(table.seed().clone());
         for number in 0..WORDS.min(if cfg!(miri) { 100 } else { 5_000 }) {
             let word = word(number);
-            if let Some(key) = Key::of(&word, by_key.seed()) {
-                by_key.begin_group();
-                let waiting = [by_key.fetch(&key), by_key.fetch(&key)];
-                by_key.end_group(&waiting);
+            if word.len() > NARROW_BYTES_MAX
+                && let Some(key) = Key::of(&word, by_key.seed())
+            {
+                by_key.begin_wide();
+                let waiting = [by_key.fetch_wide(&key), by_key.fetch_wide(&key)];
+                by_key.end_wide(&waiting);
                 table.add_one(&word);
                 table.add_one(&word);
             }
@@ -400,7 +337,7 @@ mod tests {
         for number in 0..words {
             table.add_one(&word(number));
         }
-        assert!(!table.short.is_flooded());
+        assert!(!table.wide.table.is_flooded());
         assert_eq!(table.len() as u64, words);
         assert_eq!(table.words(), 2 * words);
         assert!(table.iter().all(|(_, count)| count == 2));
