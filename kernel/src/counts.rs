@@ -38,13 +38,13 @@ fn first_bytes(word: &[u8]) -> u64 {
 const PARALLEL_WORDS_MIN: usize = 1 << 18;
 
 /// Adds all tables to the largest, where it is: needs the least memory, and with two tables there is little to share out.
-fn merge_into_one(mut tables: Vec<Table>) -> Vec<Table> {
+fn merge_into_one(mut tables: Vec<Table>, pool: Option<&ThreadPool>) -> Vec<Table> {
     tables.sort_by_key(|table| std::cmp::Reverse(table.len()));
     let mut tables = tables.into_iter();
     let mut whole: Vec<Table> = tables.next().into_iter().collect();
     if let Some(whole) = whole.first_mut() {
         for table in tables {
-            whole.absorb(&table);
+            whole.absorb(&table, pool);
         }
     }
     whole
@@ -97,7 +97,7 @@ impl Counts {
         let by_parts = tables.len() > 2 && distinct > PARALLEL_WORDS_MIN && one_order;
         let tables = match &pool {
             Some(pool) if by_parts => pool.install(|| merge_by_parts(tables)),
-            _ => merge_into_one(tables),
+            pool => merge_into_one(tables, pool.as_ref()),
         };
         let mut counts = Self {
             pool,
@@ -120,11 +120,11 @@ impl Counts {
         debug_assert_eq!(self.settings, other.settings);
         if self.tables.len() > 1 {
             // A word of `other` would have to go to the table that has it.
-            self.tables = merge_into_one(std::mem::take(&mut self.tables));
+            self.tables = merge_into_one(std::mem::take(&mut self.tables), None);
         }
         if let Some(table) = self.tables.first_mut() {
             for one in &other.tables {
-                table.absorb(one);
+                table.absorb(one, None);
             }
             let parts = std::mem::take(&mut self.parts);
             for (word, count) in parts.iter().chain(other.parts.iter()) {
@@ -275,7 +275,7 @@ mod tests {
                 (words, counts.totals())
             };
             let parts = sorted(merge_by_parts(tables.clone()));
-            prop_assert_eq!(parts, sorted(merge_into_one(tables)));
+            prop_assert_eq!(parts, sorted(merge_into_one(tables, None)));
         }
     }
 }

@@ -30,10 +30,10 @@ impl Group {
     }
 }
 
-/// Counts words of at most 24 bytes; `others(table, start, end)` the rest.
+/// Counts words of any length.
 ///
 /// - `places`: where words begin and end in turn.
-/// - `ODD`: whether a word of at most 24 bytes may be for `others` too: when `is_odd(start, end)`.
+/// - `ODD`: whether words may be for `others(table, start, end)`: when they are longer than 24 bytes, or `is_odd(start, end)`.
 #[inline(always)]
 pub(crate) fn count_groups<const ODD: bool>(
     means: impl Means,
@@ -65,8 +65,12 @@ pub(crate) fn count_groups<const ODD: bool>(
         }
         count_narrow(means, bytes, &split.narrow, narrow, table);
         count_wide(bytes, &split.wide, &mut wide.0, table);
-        for &[start, end] in &split.others {
-            others(table, usize::from(start), usize::from(end));
+        if ODD {
+            for &[start, end] in &split.others {
+                others(table, usize::from(start), usize::from(end));
+            }
+        } else if !split.others.is_empty() {
+            table.add_longs(bytes, &split.others);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::group::{Group, count_groups};
 use crate::scan::{Means, PLACES_ROOM, TILE_BYTES, TileBytes, WINDOW, Work};
 use crate::settings::CountSettings;
 use crate::table::Table;
-use crate::tile::{add_whole, place};
+use crate::tile::place;
 use crate::words::case;
 use crate::words::lower_wide::lower_in_place;
 use crate::words::segment::for_each_segment;
@@ -166,7 +166,7 @@ impl Tile {
             &mut self.group,
             table,
             |_, _| false,
-            |table, start, end| add_whole(&bytes[start..end], table),
+            |_, _, _| {},
         );
         self.edges_count = 0;
     }

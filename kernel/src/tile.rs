@@ -264,16 +264,12 @@ fn count_tile<const MODE: u8, const ODD: bool>(
         table,
         |start, end| bytes[end - 1] == 0 || lower && !bytes[start..end].is_ascii(),
         |table, start, end| {
-            if ODD {
-                add_long::<MODE>(
-                    &text[base + start..base + end],
-                    lower,
-                    &mut tile.word,
-                    table,
-                );
-            } else {
-                add_whole(&bytes[start..end], table);
-            }
+            add_long::<MODE>(
+                &text[base + start..base + end],
+                lower,
+                &mut tile.word,
+                table,
+            );
         },
     );
 }
@@ -286,12 +282,6 @@ fn count_tile<const MODE: u8, const ODD: bool>(
 )]
 pub(crate) const fn place(at: usize) -> u16 {
     at as u16
-}
-
-/// Counts a word of any length, in the case that counts.
-#[inline(never)]
-pub(crate) fn add_whole(word: &[u8], table: &mut Table) {
-    table.add_one(word);
 }
 
 /// Counts a word of any length and any bytes, as written in the text.

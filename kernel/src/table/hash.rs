@@ -2,13 +2,16 @@
 //!
 //! It never leaves the process: no answer, partial or file depends on it.
 
+use std::sync::Arc;
+
 use ahash::RandomState;
 
 /// The secret of the hashes, shared by the tables that will be merged. It never changes an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Seed {
     short: ShortSeed,
-    long: RandomState,
+    /// One for all that share it.
+    long: Arc<RandomState>,
 }
 
 /// The secret of the hashes of words of at most 24 bytes.
@@ -31,7 +34,7 @@ impl Seed {
                 #[cfg(all(target_arch = "x86_64", not(miri)))]
                 aes: super::aes::Aes::new(),
             },
-            long,
+            long: Arc::new(long),
         }
     }
 
@@ -39,7 +42,7 @@ impl Seed {
     pub(super) fn with_other_words(&self) -> Self {
         Self {
             short: Self::random().short,
-            long: self.long.clone(),
+            long: Arc::clone(&self.long),
         }
     }
 
@@ -66,6 +69,11 @@ impl Seed {
     #[inline(always)]
     pub(crate) fn short(&self) -> ShortSeed {
         self.short
+    }
+
+    /// Whether the hashes of longer words are those of `other`.
+    pub(super) fn has_long_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.long, &other.long)
     }
 
     /// The hash of a longer word.

@@ -6,10 +6,11 @@
 //! slots:  the first by the upper half of the hash as a fraction of 2^32, then the next until the word or an empty one is met
 //! ```
 
+use super::growth::{self, Entry};
 use super::hash::{Seed, fraction};
 use super::key::{Key, length};
 use super::prefetch::prefetch;
-use super::slots::Slots;
+use super::slots::{Plain, Slots};
 use crate::scan::SOME;
 
 /// How many words are counted together.
@@ -84,15 +85,6 @@ impl<const N: usize> Slot<N> {
         &self.word.as_flattened()[..length(&self.words())]
     }
 
-    /// Changes places with `other` if that is more frequent: frequent words are then met first. Without it growth would put
-    /// late and rare words first, and the branch that expects a word in its first slot would fail more often.
-    #[inline(always)]
-    fn let_first(&mut self, other: &mut Self) {
-        if other.count > self.count {
-            std::mem::swap(self, other);
-        }
-    }
-
     /// The key again: growth needs no more than the slot.
     fn key(&self, seed: &Seed) -> Key<N> {
         Key::of_words(self.words(), &seed.short())
@@ -105,13 +97,22 @@ impl<const N: usize> Default for Slot<N> {
     }
 }
 
+impl<const N: usize> Plain for Slot<N> {}
+
+impl<const N: usize> Entry for Slot<N> {
+    #[inline(always)]
+    fn count(&self) -> u64 {
+        self.count
+    }
+}
+
 /// 1024 slots, 16 or 32 KiB: what a text of a kilobyte fills to a tenth.
 const SLOTS_MIN: usize = 1024;
 
 /// Short words and their counts.
 #[derive(Clone, Debug)]
 pub(crate) struct ShortTable<const N: usize> {
-    slots: Slots<N>,
+    slots: Slots<Slot<N>>,
     len: usize,
     /// One more word makes the table grow.
     len_max: usize,
@@ -290,51 +291,16 @@ impl<const N: usize> ShortTable<N> {
         }
     }
 
-    /// Grows to `slots` where it is: the slots of a larger table are in the same order, so each word moves to its new place from
-    /// the last to the first, and never onto a word that has not moved yet.
+    /// Grows to `slots` where it is.
     #[cold]
     #[inline(never)]
     fn grow(&mut self, slots: usize, seed: &Seed) {
-        seed.short().hashing(
+        let short = seed.short();
+        short.hashing(
             #[inline(always)]
-            || self.grow_in_place(slots, seed),
+            || growth::grow(&mut self.slots, slots, |slot| short.hash(slot.words())),
         );
-    }
-
-    #[inline(always)]
-    fn grow_in_place(&mut self, slots: usize, seed: &Seed) {
-        let before = self.slots.len();
-        self.slots.extend(slots);
         self.len_max = len_max(slots);
-        // Words that would move towards the start, or past the end: those of the first slots, mostly.
-        let mut astray = Vec::new();
-        for at in (0..before).rev() {
-            let mut slot = self.slots[at];
-            if slot.count == 0 {
-                continue;
-            }
-            self.slots[at] = Slot::default();
-            let mut to = self.first_slot(slot.key(seed).hash);
-            if to >= at {
-                while to < slots && self.slots[to].count != 0 {
-                    self.slots[to].let_first(&mut slot);
-                    to += 1;
-                }
-                if to < slots {
-                    self.slots[to] = slot;
-                    continue;
-                }
-            }
-            astray.push(slot);
-        }
-        for mut slot in astray {
-            let mut to = self.first_slot(slot.key(seed).hash);
-            while self.slots[to].count != 0 {
-                self.slots[to].let_first(&mut slot);
-                to = self.next(to);
-            }
-            self.slots[to] = slot;
-        }
     }
 
     /// Every key with its count whose hash is in the `index`th of `parts` equal parts of all hashes, in about the order of

@@ -7,8 +7,6 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-use super::short::Slot;
-
 /// 2 MiB, a huge page: from here on slots have memory of their own from the system. A table of that size does not fit the
 /// second-level TLB in small pages, and a miss there stops a prefetch on some processors.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -21,6 +19,9 @@ const RESERVED_BYTES: usize = 64 << 30;
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u64; 8]);
+
+/// What may be a slot: integers without padding, all zeros when it is empty; its size divides that of a cache line.
+pub(super) trait Plain: Copy + Send + Sync {}
 
 /// A number of slots.
 ///
@@ -36,8 +37,8 @@ fn checked(count: usize) -> u32 {
 }
 
 /// Slots, all empty at first; less than 2^32.
-pub(super) struct Slots<const N: usize> {
-    first: NonNull<Slot<N>>,
+pub(super) struct Slots<T> {
+    first: NonNull<T>,
     count: u32,
     /// How many there can be without being moved.
     room: usize,
@@ -51,15 +52,15 @@ enum Memory {
 }
 
 // SAFETY: the slots are integers that only `self` points to.
-unsafe impl<const N: usize> Send for Slots<N> {}
+unsafe impl<T: Plain> Send for Slots<T> {}
 
 // SAFETY: a shared reference only reads them.
-unsafe impl<const N: usize> Sync for Slots<N> {}
+unsafe impl<T: Plain> Sync for Slots<T> {}
 
-impl<const N: usize> Slots<N> {
+impl<T: Plain> Slots<T> {
     /// `count` empty slots, less than 2^32.
     pub(super) fn new(count: usize) -> Self {
-        let bytes = count * size_of::<Slot<N>>();
+        let bytes = count * size_of::<T>();
         if bytes >= HUGE_PAGE_BYTES {
             let reserved = Self::map(RESERVED_BYTES.max(bytes), count);
             if let Some(slots) = reserved.or_else(|| Self::map(bytes, count)) {
@@ -93,7 +94,7 @@ impl<const N: usize> Slots<N> {
         Some(Self {
             first,
             count: checked(count),
-            room: bytes / size_of::<Slot<N>>(),
+            room: bytes / size_of::<T>(),
             _memory: Memory::Mapped { _bytes: mapped },
         })
     }
@@ -117,26 +118,26 @@ impl<const N: usize> Slots<N> {
     }
 }
 
-impl<const N: usize> Deref for Slots<N> {
-    type Target = [Slot<N>];
+impl<T: Plain> Deref for Slots<T> {
+    type Target = [T];
 
     #[inline(always)]
-    fn deref(&self) -> &[Slot<N>] {
+    fn deref(&self) -> &[T] {
         // SAFETY: `first` points to `count` slots: a vector of lines that has room for them, or as many zeroed bytes from a
         // multiple of 2 MiB on; any bytes are a slot, since it is made of integers without padding. They live and stay while `self` does.
         unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.count as usize) }
     }
 }
 
-impl<const N: usize> DerefMut for Slots<N> {
+impl<T: Plain> DerefMut for Slots<T> {
     #[inline(always)]
-    fn deref_mut(&mut self) -> &mut [Slot<N>] {
+    fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`; nothing else points to them while `self` is borrowed for writing.
         unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.count as usize) }
     }
 }
 
-impl<const N: usize> Clone for Slots<N> {
+impl<T: Plain> Clone for Slots<T> {
     fn clone(&self) -> Self {
         let mut slots = Self::new(self.len());
         slots.copy_from_slice(self);
@@ -144,7 +145,7 @@ impl<const N: usize> Clone for Slots<N> {
     }
 }
 
-impl<const N: usize> fmt::Debug for Slots<N> {
+impl<T: Plain> fmt::Debug for Slots<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} slots", self.len())
     }

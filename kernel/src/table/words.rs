@@ -2,8 +2,10 @@
 //!
 //! It sorts nothing and knows no mode.
 
+use rayon::ThreadPool;
+
 use super::counted::Counted;
-use super::hash::{Seed, fraction};
+use super::hash::Seed;
 use super::key::{Key, NARROW_BYTES_MAX};
 use super::long::LongTable;
 use super::scatter::{Part, Scatter};
@@ -11,6 +13,9 @@ use super::short::{GROUP, Waiting};
 
 /// 200,000 words: a table that has slots for as many is near enough in the last cache to be better.
 const COUNTED_MAX: usize = if cfg!(test) { 1000 } else { 200_000 };
+
+/// 10,000 words: waking another thread costs less than adding them.
+const BESIDE_WORDS_MIN: usize = if cfg!(test) { 100 } else { 10_000 };
 
 /// Words and counts.
 #[derive(Clone, Debug)]
@@ -133,6 +138,13 @@ impl Table {
         self.end_group();
     }
 
+    /// Counts words of more than 24 bytes, `[start, end]` of `bytes` each, once each.
+    #[inline(never)]
+    pub(crate) fn add_longs(&mut self, bytes: &[u8], words: &[[u16; 2]]) {
+        self.words += words.len() as u64;
+        self.long.add_all(bytes, words, &self.seed);
+    }
+
     #[inline(always)]
     fn end_group(&mut self) {
         if self
@@ -223,15 +235,35 @@ impl Table {
         short.chain(self.long.iter())
     }
 
-    /// Adds every word of `other`.
-    pub(crate) fn absorb(&mut self, other: &Self) {
+    /// Adds every word of `other`; with `pool`, long words beside short ones.
+    pub(crate) fn absorb(&mut self, other: &Self, pool: Option<&ThreadPool>) {
         self.words += other.words;
-        self.narrow.absorb(&other.narrow, &self.seed);
-        self.wide.absorb(&other.wide, &self.seed);
-        self.reseed_if_flooded();
-        for (word, count) in other.long.iter() {
-            self.long.add(word, self.seed.hash_long(word), count);
+        let Self {
+            seed,
+            narrow,
+            wide,
+            long,
+            ..
+        } = self;
+        let seed = &*seed;
+        let mut short = || {
+            narrow.absorb(&other.narrow, seed);
+            wide.absorb(&other.wide, seed);
+        };
+        let is_same = seed.has_long_of(&other.seed);
+        let mut long = || {
+            long.absorb_part(&other.long, (0, 1), |word, hash| {
+                if is_same { hash } else { seed.hash_long(word) }
+            })
+        };
+        match pool {
+            Some(pool) if other.len() > BESIDE_WORDS_MIN => drop(pool.join(short, long)),
+            _ => {
+                short();
+                long();
+            }
         }
+        self.reseed_if_flooded();
     }
 
     /// The words of `tables`, which have one seed, whose hash is in the `index`th of `parts` equal parts of all hashes.
@@ -244,13 +276,8 @@ impl Table {
             let which = (index, parts);
             part.words += part.narrow.absorb_part(&table.narrow, which, others, &seed);
             part.words += part.wide.absorb_part(&table.wide, which, others, &seed);
-            for (word, hash, count) in table.long.iter_hashed() {
-                if fraction(hash, parts) == index {
-                    // The hash is good here too: the seed of the part has other hashes of short words only.
-                    part.long.add(word, hash, count);
-                    part.words += count;
-                }
-            }
+            // Long words have the same hashes here.
+            part.words += part.long.absorb_part(&table.long, which, |_, hash| hash);
         }
         Some(part)
     }
@@ -298,7 +325,7 @@ mod tests {
             }
         }
         let [mut all, other] = tables;
-        all.absorb(&other.clone());
+        all.absorb(&other.clone(), None);
         assert_eq!(all.len(), expected.len());
         let expected = expected.iter().map(|(word, count)| (&word[..], *count));
         assert_eq!(sorted(all.iter()), sorted(expected));
