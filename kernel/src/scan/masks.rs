@@ -44,7 +44,7 @@ pub(crate) struct Blanks {
     pub(crate) spaces: u64,
     /// 0x80 and up.
     pub(crate) non_ascii: u64,
-    /// Bytes with which white space that is not ASCII begins: 0xC2, 0xE1, 0xE2, 0xE3.
+    /// First bytes of white space that is not ASCII; at the end of the window also of what may be.
     pub(crate) suspects: u64,
     /// 0x00.
     pub(crate) nuls: u64,
