@@ -10,12 +10,16 @@ use crate::table::Table;
 use crate::tile::place;
 use crate::words::case;
 use crate::words::lower_wide::lower_in_place;
+use crate::words::plain::Plain;
 use crate::words::segment::for_each_segment;
 use crate::words::unicode::cut_past;
 use crate::words::window::{Words, words};
 
 /// More than prose has in a tile; where words are shorter a tile ends sooner.
 const TILE_WORDS: usize = 1024;
+
+/// After so many windows of plain text more are expected.
+const PLAIN_WINDOWS_MIN: u32 = 4;
 
 /// Counts the words of `text`, which begins and ends at safe cuts, into `table`.
 pub(crate) fn count_segments(text: &[u8], settings: CountSettings, table: &mut Table) {
@@ -155,6 +159,45 @@ impl Tile {
         );
     }
 
+    /// Adds the words of windows of plain text from the cut `at` on, as many as the tile has room for; the last cut, up to which
+    /// they are added.
+    ///
+    /// - `base`: where the tile begins.
+    #[inline(always)]
+    fn add_plain(&mut self, means: impl Means, text: &[u8], base: usize, at: usize) -> usize {
+        let mut plain = Plain::default();
+        let first = at;
+        let (mut at, mut cut) = (first, first);
+        let mut count = self.edges_count;
+        while at - base <= TILE_BYTES - WINDOW
+            && count <= 2 * TILE_WORDS
+            && let Some((window, &[after, ..])) = text[at..].split_first_chunk::<WINDOW>()
+            && let Some(words) = plain.words(means, window, after)
+        {
+            means.prefetch(text, at + TILE_BYTES);
+            let offset = at - base;
+            self.copy(means, window, offset, 0);
+            if let Some(out) = self.edges[count..].first_chunk_mut() {
+                means.write_places(words.edges, place(offset), out);
+            }
+            count += words.edges.count_ones() as usize;
+            if words.cuts != 0 {
+                cut = at + 63 - words.cuts.leading_zeros() as usize;
+            }
+            at += WINDOW;
+        }
+        if cut == first {
+            return first;
+        }
+        // What comes after the last cut, at which no word begins, is looked at again.
+        let last = place(cut - base);
+        while count > self.edges_count && self.edges[count - 1] > last {
+            count -= 1;
+        }
+        self.edges_count = count;
+        cut
+    }
+
     /// Counts the words of the tile, and empties it.
     #[inline(always)]
     fn count(&mut self, means: impl Means, table: &mut Table) {
@@ -196,10 +239,18 @@ impl Other {
 #[inline(always)]
 fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
     let (mut at, mut base) = (0, 0);
+    let mut plain_windows = PLAIN_WINDOWS_MIN;
     while let Some(window) = text[at..].first_chunk::<WINDOW>() {
         if at - base > TILE_BYTES - WINDOW || tile.edges_count > 2 * TILE_WORDS {
             tile.count(means, table);
             base = at;
+        }
+        if plain_windows >= PLAIN_WINDOWS_MIN {
+            let cut = tile.add_plain(means, text, base, at);
+            if cut > at {
+                at = cut;
+                continue;
+            }
         }
         means.prefetch(text, at + TILE_BYTES);
         let offset = at - base;
@@ -209,6 +260,7 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
             at = cut;
             continue;
         };
+        plain_windows = if words.is_plain { plain_windows + 1 } else { 0 };
         let stubborn = tile.copy(means, window, offset, words.cased);
         while let Some(slice) = words.take_complex() {
             tile.add_slice(window, offset, slice, table);
@@ -303,8 +355,28 @@ mod tests {
         }
     }
 
+    /// Pieces of text that is plain for long: joined and not, with and without cuts; and a few that are not plain.
+    fn plain() -> impl Strategy<Value = Vec<u8>> {
+        let plain = [
+            "a", "Can't", "e.g.", "x", "7", "1,000.5", "12:30", "'", "\"", ".", ",", ":", ";", " ",
+            "  ", "\r\n", "(", "-", "word ", "another ", "a.b.c", "''a", "1.a", "a,1",
+        ];
+        let piece = prop_oneof![
+            60 => prop::sample::select(plain.to_vec()).prop_map(str::to_owned),
+            2 => (1..150_usize).prop_map(|length| "long".repeat(length / 4 + 1)),
+            1 => prop::sample::select(&["_", "\u{e9}", "\u{301}", "\u{2019}", "\u{5d0}", "\u{4e00}"][..]).prop_map(str::to_owned),
+        ];
+        let most = if cfg!(miri) { 120 } else { 2_500 };
+        prop::collection::vec(piece, 0..most).prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 500 }))]
+
+        #[test]
+        fn plain_text_is_counted_at_its_stride(text in plain()) {
+            assert_right_counts(&text);
+        }
 
         #[test]
         fn counts_are_those_of_the_naive_counter(text in rows_of_pieces(0..if cfg!(miri) { 100 } else { 2_000 })) {

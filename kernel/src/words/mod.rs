@@ -8,6 +8,7 @@ pub mod case;
 pub(crate) mod conformance;
 pub(crate) mod lower_wide;
 mod mode;
+pub(crate) mod plain;
 mod property;
 mod quality;
 pub mod reference;
