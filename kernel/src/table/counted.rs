@@ -13,6 +13,9 @@ const SCATTER_BYTES_MIN: usize = if cfg!(test) { 16 << 10 } else { 2 << 20 };
 /// 16384 slots, 256 or 512 KiB, while words are written down: those that were frequent before are still counted.
 const HOT_SLOTS: usize = if cfg!(test) { 1024 } else { 1 << 14 };
 
+/// 65536 words: after so many it is asked whether looking for them in the table is worth it.
+const LOOKED_MAX: usize = if cfg!(test) { 256 } else { 1 << 16 };
+
 /// Words of at most `8 * N` bytes and their counts.
 #[derive(Clone, Debug)]
 pub(super) struct Counted<const N: usize> {
@@ -23,6 +26,10 @@ pub(super) struct Counted<const N: usize> {
     mark: (u64, usize),
     /// Whether words that are not in the table are written down.
     scattering: bool,
+    /// Whether words that are written down are looked for in the table first.
+    looking: bool,
+    /// How many were looked for, and how many were there, since that was asked the last time.
+    looked: (usize, usize),
 }
 
 impl<const N: usize> Counted<N> {
@@ -32,6 +39,8 @@ impl<const N: usize> Counted<N> {
             words: 0,
             mark: (0, 0),
             scattering: false,
+            looking: true,
+            looked: (0, 0),
         }
     }
 
@@ -69,6 +78,13 @@ impl<const N: usize> Counted<N> {
         }
         self.table = hot;
         self.scattering = true;
+        self.look_again();
+    }
+
+    /// Looks for words in the table again.
+    pub(super) fn look_again(&mut self) {
+        self.looking = true;
+        self.looked = (0, 0);
     }
 
     /// Goes on without writing down.
@@ -124,11 +140,25 @@ impl<const N: usize> Counted<N> {
         let Some(scatter) = scatter else {
             return;
         };
-        for (words, slot) in waiting {
-            if !self.table.add_known(words, slot) {
-                // The slots are a multiple of the parts: their order is that of the hashes.
-                scatter.push(slot / (HOT_SLOTS / PARTS), words, 1);
+        // The slots are a multiple of the parts: their order is that of the hashes.
+        let part_of = |slot: usize| slot / (HOT_SLOTS / PARTS);
+        if !self.looking {
+            for (words, slot) in waiting {
+                scatter.push(part_of(slot), words, 1);
             }
+            return;
+        }
+        for (words, slot) in waiting {
+            let is_known = self.table.add_known(words, slot);
+            self.looked.0 += 1;
+            self.looked.1 += usize::from(is_known);
+            if !is_known {
+                scatter.push(part_of(slot), words, 1);
+            }
+        }
+        if self.looked.0 >= LOOKED_MAX {
+            self.looking = self.looked.1 > self.looked.0 / 16;
+            self.looked = (0, 0);
         }
     }
 

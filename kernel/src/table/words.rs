@@ -165,6 +165,8 @@ impl Table {
             return;
         };
         let distinct = scatter.compact();
+        self.narrow.look_again();
+        self.wide.look_again();
         if distinct > COUNTED_MAX {
             return;
         }
