@@ -3,10 +3,12 @@
 //! It reads no text and renders nothing.
 
 use std::io::Write;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use crate::apart;
 use crate::partial::{PartialError, PartialWriter, Totals};
 use crate::parts::Parts;
 use crate::settings::{CountSettings, Filters};
@@ -17,13 +19,48 @@ use crate::top::{Row, TopBuilder};
 #[derive(Debug)]
 pub struct Counts {
     settings: CountSettings,
+    /// Tables that may share words, until somebody asks for more than a top.
+    apart: Mutex<Vec<Table>>,
+    whole: OnceLock<Whole>,
+    words: u64,
+    bytes: u64,
+    inputs: u64,
+    /// The threads that counted and may sort, if there was more than one.
+    pool: Option<ThreadPool>,
+}
+
+/// All words, each once.
+#[derive(Debug, Default)]
+struct Whole {
     /// No word is in two tables.
     tables: Vec<Table>,
     /// Short words, where they were written down instead of counted in tables.
     parts: Parts,
-    totals: Totals,
-    /// The threads that counted and may sort, if there was more than one.
-    pool: Option<ThreadPool>,
+}
+
+impl Whole {
+    /// Adds up tables with the same seed that may share words.
+    fn of(mut tables: Vec<Table>, pool: Option<&ThreadPool>) -> Self {
+        let parts = Parts::of(&mut tables, pool);
+        let distinct: usize = tables.iter().map(Table::len).sum();
+        let one_order = !tables.iter().any(Table::is_reseeded);
+        let by_parts = tables.len() > 2 && distinct > PARALLEL_WORDS_MIN && one_order;
+        let tables = match pool {
+            Some(pool) if by_parts => pool.install(|| merge_by_parts(tables)),
+            pool => merge_into_one(tables, pool),
+        };
+        Self { tables, parts }
+    }
+
+    fn distinct(&self) -> u64 {
+        let tables = self.tables.iter().map(|table| table.len() as u64);
+        tables.sum::<u64>() + self.parts.len()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let tables = self.tables.iter().flat_map(Table::iter);
+        tables.chain(self.parts.iter())
+    }
 }
 
 /// The first eight bytes of `word`, filled up with zeros, as a number of the same order.
@@ -62,79 +99,66 @@ fn merge_by_parts(tables: Vec<Table>) -> Vec<Table> {
 }
 
 impl Counts {
-    /// Counts in tables of which no two share a word.
-    fn new(settings: CountSettings, tables: Vec<Table>, bytes: u64, inputs: u64) -> Self {
-        let mut totals = Totals {
-            bytes,
-            inputs,
-            ..Totals::default()
-        };
-        for table in &tables {
-            totals.distinct += table.len() as u64;
-            totals.words += table.words();
-        }
-        Self {
-            settings,
-            tables,
-            parts: Parts::default(),
-            totals,
-            pool: None,
-        }
-    }
-
-    /// Counts of tables with the same seed that may share words, merged by the threads of `pool`.
+    /// Counts of tables with the same seed that may share words, to be merged by the threads of `pool`.
     pub(crate) fn merge(
         settings: CountSettings,
-        mut tables: Vec<Table>,
+        tables: Vec<Table>,
         pool: Option<ThreadPool>,
         bytes: u64,
         inputs: u64,
     ) -> Self {
-        let words = tables.iter().map(Table::words).sum();
-        let parts = Parts::of(&mut tables, pool.as_ref());
-        let distinct: usize = tables.iter().map(Table::len).sum();
-        let one_order = !tables.iter().any(Table::is_reseeded);
-        let by_parts = tables.len() > 2 && distinct > PARALLEL_WORDS_MIN && one_order;
-        let tables = match &pool {
-            Some(pool) if by_parts => pool.install(|| merge_by_parts(tables)),
-            pool => merge_into_one(tables, pool.as_ref()),
-        };
-        let mut counts = Self {
+        Self {
+            settings,
+            words: tables.iter().map(Table::words).sum(),
+            apart: Mutex::new(tables),
+            whole: OnceLock::new(),
+            bytes,
+            inputs,
             pool,
-            ..Self::new(settings, tables, bytes, inputs)
-        };
-        counts.totals.words = words;
-        counts.totals.distinct += parts.len();
-        counts.parts = parts;
-        counts
+        }
     }
 
     /// No counts.
     #[must_use]
     pub fn empty(settings: CountSettings) -> Self {
-        Self::new(settings, vec![Table::new(Seed::random())], 0, 0)
+        Self::merge(settings, vec![Table::new(Seed::random())], None, 0, 0)
+    }
+
+    fn apart(&self) -> MutexGuard<'_, Vec<Table>> {
+        self.apart.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All words, each once: added up the first time.
+    fn whole(&self) -> &Whole {
+        self.whole.get_or_init(|| {
+            let tables = std::mem::take(&mut *self.apart());
+            Whole::of(tables, self.pool.as_ref())
+        })
     }
 
     /// Adds all counts and totals of `other`, which must have the same settings.
     pub fn absorb(&mut self, other: &Self) {
         debug_assert_eq!(self.settings, other.settings);
-        if self.tables.len() > 1 {
+        self.whole();
+        let mut whole = self.whole.take().unwrap_or_default();
+        if whole.tables.len() > 1 {
             // A word of `other` would have to go to the table that has it.
-            self.tables = merge_into_one(std::mem::take(&mut self.tables), None);
+            whole.tables = merge_into_one(whole.tables, None);
         }
-        if let Some(table) = self.tables.first_mut() {
-            for one in &other.tables {
+        if let Some(table) = whole.tables.first_mut() {
+            let others = other.whole();
+            for one in &others.tables {
                 table.absorb(one, None);
             }
-            let parts = std::mem::take(&mut self.parts);
-            for (word, count) in parts.iter().chain(other.parts.iter()) {
+            let parts = std::mem::take(&mut whole.parts);
+            for (word, count) in parts.iter().chain(others.parts.iter()) {
                 table.add(word, count);
             }
-            self.totals.distinct = table.len() as u64;
         }
-        self.totals.bytes += other.totals.bytes;
-        self.totals.words += other.totals.words;
-        self.totals.inputs += other.totals.inputs;
+        self.whole = OnceLock::from(whole);
+        self.bytes += other.bytes;
+        self.words += other.words;
+        self.inputs += other.inputs;
     }
 
     /// What was counted.
@@ -143,40 +167,51 @@ impl Counts {
         self.settings
     }
 
-    /// The totals.
+    /// The totals. The first time that they or [`iter`](Self::iter) are asked for, the tables of several threads are added up.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.totals
+        Totals {
+            words: self.words,
+            distinct: self.whole().distinct(),
+            bytes: self.bytes,
+            inputs: self.inputs,
+        }
     }
 
     /// Every word with its count, each once, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.tables
-            .iter()
-            .flat_map(Table::iter)
-            .chain(self.parts.iter())
+        self.whole().iter()
     }
 
     /// The `n` most frequent words that `filters` admit, 0 for all; count falling, then bytes rising.
     #[must_use]
     pub fn top(&self, n: u64, filters: &Filters) -> Vec<Row> {
+        let pool = self.pool.as_ref();
+        {
+            let apart = self.apart();
+            let is_written_down = apart.iter().any(|table| table.scattered().is_some());
+            if apart.len() > 1
+                && !is_written_down
+                && let Some(rows) = apart::top(&apart, n, filters, pool)
+            {
+                return rows;
+            }
+        }
+        let whole = self.whole();
         let top = |words: &mut dyn Iterator<Item = (&[u8], u64)>| {
             let mut builder = TopBuilder::new(n, filters.clone());
             words.for_each(|(word, count)| builder.push(word, count));
             builder
         };
-        let builder = match &self.pool {
-            Some(pool) if self.totals.distinct > PARALLEL_WORDS_MIN as u64 => pool.install(|| {
-                let tables = self.tables.par_iter().map(|table| top(&mut table.iter()));
-                let parts = self
-                    .parts
-                    .pieces()
-                    .par_iter()
-                    .map(|part| top(&mut part.iter()));
+        let builder = match pool {
+            Some(pool) if whole.distinct() > PARALLEL_WORDS_MIN as u64 => pool.install(|| {
+                let tables = whole.tables.par_iter().map(|table| top(&mut table.iter()));
+                let parts = whole.parts.pieces().par_iter();
+                let parts = parts.map(|part| top(&mut part.iter()));
                 let none = || TopBuilder::new(n, filters.clone());
                 tables.chain(parts).reduce(none, TopBuilder::join)
             }),
-            _ => top(&mut self.iter()),
+            _ => top(&mut whole.iter()),
         };
         builder.finish()
     }
@@ -201,7 +236,7 @@ impl Counts {
         for (_, word, count) in words {
             writer.push(word, count)?;
         }
-        let (out, _) = writer.finish(self.totals.bytes, self.totals.inputs)?;
+        let (out, _) = writer.finish(self.bytes, self.inputs)?;
         Ok(out)
     }
 }
@@ -233,8 +268,13 @@ mod tests {
         let seed = Seed::random();
         let tables =
             [words(0..300), words(200..500), words(100..400)].map(|text| table_of(&text, &seed));
-        let mut counts = Counts::new(settings, merge_by_parts(tables.to_vec()), 0, 0);
-        assert_eq!(counts.tables.len(), 3);
+        let whole = Whole {
+            tables: merge_by_parts(tables.to_vec()),
+            parts: Parts::default(),
+        };
+        assert_eq!(whole.tables.len(), 3);
+        let mut counts = Counts::empty(settings);
+        counts.whole = OnceLock::from(whole);
         counts.absorb(&crate::count::count_bytes(
             words(0..600).as_bytes(),
             settings,
@@ -257,7 +297,6 @@ mod tests {
                 1..6,
             ),
         ) {
-            let settings = CountSettings::new(WordMode::Whitespace, true);
             let seed = Seed::random();
             let mut tables = Vec::new();
             for words in texts {
@@ -268,11 +307,12 @@ mod tests {
                 tables.push(table_of(&text.join(" "), &seed));
             }
             let sorted = |tables: Vec<Table>| {
-                let counts = Counts::new(settings, tables, 0, 0);
+                let sum: u64 = tables.iter().map(Table::words).sum();
+                let whole = Whole { tables, parts: Parts::default() };
                 let mut words: Vec<(Vec<u8>, u64)> =
-                    counts.iter().map(|(word, count)| (word.to_vec(), count)).collect();
+                    whole.iter().map(|(word, count)| (word.to_vec(), count)).collect();
                 words.sort_unstable();
-                (words, counts.totals())
+                (words, whole.distinct(), sum)
             };
             let parts = sorted(merge_by_parts(tables.clone()));
             prop_assert_eq!(parts, sorted(merge_into_one(tables, None)));

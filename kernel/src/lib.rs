@@ -29,6 +29,7 @@
 
 #[cfg(test)]
 mod alike;
+mod apart;
 pub mod chunk;
 pub mod cli;
 pub mod count;

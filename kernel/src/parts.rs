@@ -126,7 +126,7 @@ mod tests {
             .map(|number| format!("{}", number % 100))
             .collect();
         let mut table = Table::new(Seed::random());
-        count_text(new[..800].join(" ").as_bytes(), settings, &mut table);
+        count_text(new[..500].join(" ").as_bytes(), settings, &mut table);
         assert!(table.scattered().is_some());
         count_text(known.join(" ").as_bytes(), settings, &mut table);
         assert!(table.scattered().is_none());

@@ -26,6 +26,14 @@ pub enum Format {
     Ndjson,
 }
 
+impl Format {
+    /// Whether totals are part of it.
+    #[must_use]
+    pub fn has_totals(self) -> bool {
+        matches!(self, Self::Table | Self::Json)
+    }
+}
+
 /// The top of one file, or of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -33,7 +41,7 @@ pub struct Answer {
     pub file: Option<Vec<u8>>,
     /// The top.
     pub rows: Vec<Row>,
-    /// Totals before filters.
+    /// Totals before filters; looked at where the form [has them](Format::has_totals).
     pub totals: Totals,
 }
 

@@ -14,7 +14,7 @@ use crate::counts::Counts;
 use crate::error::{CountError, InputFailure};
 use crate::exit::Exit;
 use crate::input::{Found, InputFile, find_inputs};
-use crate::partial::{MergeOptions, PartialError, merge, merge_into};
+use crate::partial::{MergeOptions, PartialError, Totals, merge, merge_into};
 use crate::progress::Progress;
 use crate::render::Answer;
 use crate::settings::{BatchIds, CountSettings, Filters};
@@ -114,11 +114,18 @@ fn run_count(args: &CountArgs) -> Result<Vec<InputFailure>, CountError> {
                 .map_err(io_error)
         })?;
     }
+    let format = args.answer.view(settings, &filters).format;
+    // How many words are different takes longer to tell than which are the most frequent.
+    let totals = if format.has_totals() {
+        counts.totals()
+    } else {
+        Totals::default()
+    };
     let rows = counts.top(args.answer.top, &filters);
     answers.push(Answer {
         file: None,
         rows,
-        totals: counts.totals(),
+        totals,
     });
     finish(args, settings, &filters, &answers)?;
     Ok(failures)

@@ -194,7 +194,7 @@ impl LongTable {
         let (mut sample, mut new) = (0, 0);
         for (word, there, _) in of_part().take(SAMPLE) {
             sample += 1;
-            new += usize::from(!self.has(word, hash(word, there)));
+            new += usize::from(self.count(word, hash(word, there)) == 0);
         }
         let all = other.len() / parts as usize;
         let new = (all / sample.max(1) * new).min(all);
@@ -207,15 +207,16 @@ impl LongTable {
         sum
     }
 
-    fn has(&self, word: &[u8], hash: u64) -> bool {
+    /// How often `word` of hash `hash` was counted.
+    pub(super) fn count(&self, word: &[u8], hash: u64) -> u64 {
         let Some(slots) = &self.slots else {
-            return false;
+            return 0;
         };
         let mut at = first(hash, slots.count());
         loop {
             let entry = &slots[at];
             if entry.count == 0 || entry.hash == hash && self.bytes.word(entry) == word {
-                return entry.count != 0;
+                return entry.count;
             }
             at = next(at, slots.count());
         }

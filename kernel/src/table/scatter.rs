@@ -12,7 +12,7 @@
 
 use super::hash::{Seed, fraction};
 use super::key::{Key, WIDE_BYTES_MAX, length};
-use super::prefetch::prefetch_to_write;
+use super::prefetch::{prefetch, prefetch_to_write};
 use super::short::{GROUP, ShortTable, Waiting};
 
 /// 512: the slots of a part of 2 * 10^7 words are 2 MiB, and the places that are written to are few enough for their pages to stay
@@ -21,11 +21,19 @@ pub(crate) const PARTS: usize = PART_COUNT as usize;
 const PART_COUNT: u32 = if cfg!(test) { 16 } else { 512 };
 
 /// About 8 KiB: after 4 MiB in all it is seen whether words come again.
-const FIRST_CHUNK_BYTES: usize = if cfg!(test) { 1 << 8 } else { 129 * 64 - HEAD_BYTES };
+const FIRST_CHUNK_BYTES: usize = if cfg!(test) {
+    1 << 8
+} else {
+    129 * 64 - HEAD_BYTES
+};
 
 /// About 66 KiB: an odd number of cache lines with what an allocator puts before. Parts fill up at the same pace, so with chunks a power
 /// of two apart all that is written at a time would be in the same few sets of each cache: that took half as long again.
-const CHUNK_BYTES: usize = if cfg!(test) { 1 << 10 } else { 1057 * 64 - HEAD_BYTES };
+const CHUNK_BYTES: usize = if cfg!(test) {
+    1 << 10
+} else {
+    1057 * 64 - HEAD_BYTES
+};
 
 /// What an allocator keeps before an allocation.
 const HEAD_BYTES: usize = 16;
@@ -34,7 +42,11 @@ const HEAD_BYTES: usize = 16;
 const FIRST_BYTES_MAX: usize = PARTS * FIRST_CHUNK_BYTES + PARTS / 8 * CHUNK_BYTES;
 
 /// 64 MiB: less often than that many bytes it is not worth to add words up.
-const BYTES_MAX: usize = if cfg!(test) { PARTS * CHUNK_BYTES } else { 64 << 20 };
+const BYTES_MAX: usize = if cfg!(test) {
+    PARTS * CHUNK_BYTES
+} else {
+    64 << 20
+};
 
 /// What is written at a time: the longest head and three times eight bytes.
 const RECORD_ROOM: usize = 40;
@@ -171,6 +183,7 @@ impl Part {
                     let (head, length, times) = head(&chunk[at..]);
                     let start = at + head;
                     at = start + length;
+                    prefetch(chunk, at + 512);
                     let key = match chunk[start..].first_chunk::<32>() {
                         Some(bytes) => Key::new(bytes, length.clamp(1, WIDE_BYTES_MAX), &short),
                         None => {

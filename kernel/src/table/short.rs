@@ -347,16 +347,16 @@ impl<const N: usize> ShortTable<N> {
 
     /// How many of the words of `sample` there are here.
     pub(crate) fn known(&self, sample: impl Iterator<Item = Key<N>>) -> usize {
-        sample.filter(|key| self.has(key)).count()
+        sample.filter(|key| self.count(key) != 0).count()
     }
 
-    fn has(&self, key: &Key<N>) -> bool {
-        let first = self.first_slot(key.hash);
-        let mut at = first;
+    /// How often the word of `key` was counted.
+    pub(crate) fn count(&self, key: &Key<N>) -> u64 {
+        let mut at = self.first_slot(key.hash);
         loop {
             let slot = &self.slots[at];
             if slot.count == 0 || slot.has(&key.words) {
-                return slot.count != 0;
+                return slot.count;
             }
             at = self.next(at);
         }

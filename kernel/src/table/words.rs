@@ -221,6 +221,20 @@ impl Table {
         self.reseeded
     }
 
+    /// How often `word`, not empty, was counted, but for what is written down.
+    pub(crate) fn count(&self, word: &[u8]) -> u64 {
+        let seed = &self.seed;
+        if word.len() <= NARROW_BYTES_MAX
+            && let Some(key) = Key::of(word, seed)
+        {
+            self.narrow.table.count(&key)
+        } else if let Some(key) = Key::of(word, seed) {
+            self.wide.table.count(&key)
+        } else {
+            self.long.count(word, seed.hash_long(word))
+        }
+    }
+
     /// How many different words there are.
     pub(crate) fn len(&self) -> usize {
         self.narrow.table.len() + self.wide.table.len() + self.long.len()
