@@ -7,6 +7,13 @@ use super::case::lower_alike;
 use super::property::{Run, decode};
 use crate::scan::{Means, WINDOW};
 
+/// A code point that begins within 61 bytes ends within the window; the next window begins there, wherever code points do, so
+/// that it need not wait for this one.
+const STRIDE: usize = WINDOW - 3;
+
+/// The bytes of a window at which code points are looked at.
+const LEADS: u64 = (1 << STRIDE) - 1;
+
 /// Puts the lower case of the code points of `cased` where they stand.
 ///
 /// - `out`: a copy of `window`, perhaps with its ASCII lowered.
@@ -42,14 +49,17 @@ pub(crate) fn lower_wide(means: impl Means, text: &[u8], out: &mut [u8]) -> bool
     let mut is_stubborn = false;
     let mut at = 0;
     while let Some(window) = text[at..].first_chunk::<WINDOW>() {
-        let whole = whole_bytes(window);
-        let cased = cased_bytes(means, window, !0 >> (WINDOW - whole));
+        let cased = if means.mask(means.non_ascii(means.load(window))) & LEADS == 0 {
+            0
+        } else {
+            cased_bytes(means, window)
+        };
         if cased != 0
             && let Some(out) = out[at..].first_chunk_mut::<WINDOW>()
         {
             is_stubborn |= lower_in_place(window, out, cased) != 0;
         }
-        at += whole;
+        at += STRIDE;
     }
     while at < text.len() {
         let (property, length) = decode(text, at);
@@ -64,28 +74,15 @@ pub(crate) fn lower_wide(means: impl Means, text: &[u8], out: &mut [u8]) -> bool
     is_stubborn
 }
 
-/// How many bytes of the window there are before a code point that its end may cut short: 61 to 64.
+/// The bytes of the code points that begin at [`LEADS`], are not ASCII, and that lower-casing changes.
 #[inline(always)]
-fn whole_bytes(window: &[u8; WINDOW]) -> usize {
-    match window {
-        [.., 0xC2..=0xFF] => WINDOW - 1,
-        [.., 0xE0..=0xFF, _] => WINDOW - 2,
-        [.., 0xF0..=0xFF, _, _] => WINDOW - 3,
-        _ => WINDOW,
-    }
-}
-
-/// The bytes of the code points that are not ASCII and that lower-casing changes.
-///
-/// - `whole`: the bytes of code points that are whole.
-#[inline(always)]
-fn cased_bytes(means: impl Means, window: &[u8; WINDOW], whole: u64) -> u64 {
+fn cased_bytes(means: impl Means, window: &[u8; WINDOW]) -> u64 {
     let block = means.load(window);
     let between = |first, last| means.between(block, first, last);
     // All first bytes of such code points: a unit test goes through them.
     let two = means.either(between(0xC3, 0xD6), between(0xE1, 0xE2));
     let three = means.either(between(0xEA, 0xEA), between(0xEF, 0xF0));
-    let mut rest = means.mask(means.either(two, three)) & whole;
+    let mut rest = means.mask(means.either(two, three)) & LEADS;
     let mut cased = 0;
     while rest != 0 {
         let at = rest.trailing_zeros() as usize;
