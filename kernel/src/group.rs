@@ -57,7 +57,7 @@ pub(crate) fn count_groups<const ODD: bool>(
                 if is_odd(usize::from(start), usize::from(end)) {
                     split.others.push([start, end]);
                 } else {
-                    split.push(start, end);
+                    split.push(&[[start, end]]);
                 }
             }
         } else {
@@ -96,12 +96,12 @@ fn count_narrow(
             None => false,
         };
         if !is_hashed {
-            for (index, (start, length)) in some.0.iter().zip(some.1).enumerate().take(count) {
-                let word = bytes[usize::from(*start) % TILE_BYTES..].first_chunk();
-                let word = u64::from_le_bytes(*word.unwrap_or(&[0; 8]));
-                let word = word & (!0 >> ((64 - 8 * u64::from(*length)) % 64));
-                hashed.words[index] = word;
-                hashed.parts[index] = fraction(seed.hash([word]), slots);
+            let hashed = hashed.words.iter_mut().zip(&mut hashed.parts);
+            for ((word, part), place) in hashed.zip(some).take(count) {
+                let bytes = bytes[place.start() % TILE_BYTES..].first_chunk();
+                *word = u64::from_le_bytes(*bytes.unwrap_or(&[0; 8]))
+                    & (!0 >> ((64 - 8 * place.length()) % 64));
+                *part = fraction(seed.hash([*word]), slots);
             }
         }
         let (words, _) = hashed.words[..count].as_chunks::<1>();
@@ -122,13 +122,12 @@ fn count_wide(bytes: &TileBytes, words: &List, group: &mut [Waiting<3>; SOME], t
         let count = SOME.min(words.len() - at);
         table.begin_wide();
         let seed = table.seed().short();
-        let Some((starts, lengths)) = words.some(at) else {
+        let Some(some) = words.some(at) else {
             return;
         };
-        for ((waiting, start), length) in group.iter_mut().zip(starts).zip(lengths).take(count) {
-            if let Some(word) = bytes[usize::from(*start) % TILE_BYTES..].first_chunk::<WIDE_ROOM>()
-            {
-                *waiting = table.fetch_wide(&Key::new(word, usize::from(*length), &seed));
+        for (waiting, place) in group.iter_mut().zip(some).take(count) {
+            if let Some(word) = bytes[place.start() % TILE_BYTES..].first_chunk::<WIDE_ROOM>() {
+                *waiting = table.fetch_wide(&Key::new(word, place.length(), &seed));
             }
         }
         table.end_wide(&group[..count]);

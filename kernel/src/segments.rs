@@ -215,6 +215,23 @@ impl Tile {
     }
 }
 
+/// [`Tile::add_plain`].
+struct AddPlain<'a> {
+    tile: &'a mut Tile,
+    text: &'a [u8],
+    base: usize,
+    at: usize,
+}
+
+impl Work for AddPlain<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<M: Means>(self, means: M) -> usize {
+        self.tile.add_plain(means, self.text, self.base, self.at)
+    }
+}
+
 /// Words that no tile can hold, or whose lower case takes the whole word to know.
 struct Other {
     /// Whether words are lower-cased.
@@ -237,7 +254,7 @@ impl Other {
 }
 
 #[inline(always)]
-fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
+fn count<M: Means>(means: M, text: &[u8], tile: &mut Tile, table: &mut Table) {
     let (mut at, mut base) = (0, 0);
     let mut plain_windows = PLAIN_WINDOWS_MIN;
     while let Some(window) = text[at..].first_chunk::<WINDOW>() {
@@ -245,8 +262,13 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
             tile.count(means, table);
             base = at;
         }
-        if plain_windows >= PLAIN_WINDOWS_MIN {
-            let cut = tile.add_plain(means, text, base, at);
+        if M::AT_STRIDE && plain_windows >= PLAIN_WINDOWS_MIN {
+            let cut = means.apart(AddPlain {
+                tile,
+                text,
+                base,
+                at,
+            });
             if cut > at {
                 at = cut;
                 continue;
@@ -260,7 +282,8 @@ fn count(means: impl Means, text: &[u8], tile: &mut Tile, table: &mut Table) {
             at = cut;
             continue;
         };
-        plain_windows = if words.is_plain { plain_windows + 1 } else { 0 };
+        let is_ascii = means.mask(means.non_ascii(means.load(window))) == 0;
+        plain_windows = if is_ascii { plain_windows + 1 } else { 0 };
         let stubborn = tile.copy(means, window, offset, words.cased);
         while let Some(slice) = words.take_complex() {
             tile.add_slice(window, offset, slice, table);

@@ -38,6 +38,7 @@ impl Avx2 {
     }
 }
 
+#[inline(never)]
 #[target_feature(enable = "avx2,aes,bmi1,bmi2,lzcnt,popcnt")]
 fn run<W: Work>(proof: Avx2, work: W) -> W::Output {
     work.run(proof)
@@ -49,6 +50,10 @@ impl Means for Avx2 {
     type Block = [__m256i; 2];
     /// All bits of each byte.
     type Flags = [__m256i; 2];
+
+    fn apart<W: Work>(self, work: W) -> W::Output {
+        self.run(work)
+    }
 
     #[inline(always)]
     fn load(self, window: &[u8; WINDOW]) -> [__m256i; 2] {

@@ -7,22 +7,21 @@
 )]
 
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_cvtsi64_si128, _mm_prefetch, _mm_storeu_si128, _mm256_storeu_si256,
-    _mm512_add_epi16, _mm512_aesenc_epi128, _mm512_and_si512, _mm512_castsi512_si256,
-    _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cmple_epu32_mask, _mm512_cvtepi32_epi8,
-    _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi16, _mm512_cvtepu8_epi64, _mm512_extracti64x4_epi64,
-    _mm512_loadu_si512, _mm512_mask_add_epi8, _mm512_maskz_compress_epi8,
-    _mm512_maskz_compress_epi32, _mm512_movepi8_mask, _mm512_mul_epu32, _mm512_or_si512,
-    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_slli_epi64,
-    _mm512_srli_epi32, _mm512_srli_epi64, _mm512_srlv_epi64, _mm512_storeu_si512, _mm512_sub_epi8,
-    _mm512_sub_epi32, _mm512_sub_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
-    _mm512_xor_si512,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm256_srli_epi32, _mm512_add_epi16,
+    _mm512_aesenc_epi128, _mm512_and_si512, _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask,
+    _mm512_cmple_epu8_mask, _mm512_cmple_epu32_mask, _mm512_cvtepu8_epi16, _mm512_cvtepu32_epi64,
+    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_mask_add_epi8,
+    _mm512_maskz_compress_epi8, _mm512_maskz_compress_epi32, _mm512_movepi8_mask, _mm512_mul_epu32,
+    _mm512_or_si512, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_epi64,
+    _mm512_slli_epi32, _mm512_slli_epi64, _mm512_srli_epi32, _mm512_srli_epi64, _mm512_srlv_epi64,
+    _mm512_storeu_si512, _mm512_sub_epi8, _mm512_sub_epi32, _mm512_sub_epi64,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
 use super::masks::WINDOW;
 use super::means::{Means, Work};
 use super::places::PLACES_ROOM;
-use super::split::{Hashed, List, NARROW_MAX, SOME, Split, TILE_BYTES, TileBytes, WIDE_MAX};
+use super::split::{Hashed, List, NARROW_MAX, Place, SOME, Split, TILE_BYTES, TileBytes, WIDE_MAX};
 
 /// Proof that this CPU has what the functions below are compiled for.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +52,7 @@ impl Avx512 {
     }
 }
 
+#[inline(never)]
 #[target_feature(
     enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,avx2,aes,vaes,bmi1,bmi2,lzcnt,popcnt"
 )]
@@ -62,9 +62,14 @@ fn run<W: Work>(proof: Avx512, work: W) -> W::Output {
 
 impl Means for Avx512 {
     const NAME: &'static str = "AVX-512";
+    const AT_STRIDE: bool = true;
 
     type Block = __m512i;
     type Flags = u64;
+
+    fn apart<W: Work>(self, work: W) -> W::Output {
+        self.run(work)
+    }
 
     #[inline(always)]
     fn load(self, window: &[u8; WINDOW]) -> __m512i {
@@ -134,7 +139,7 @@ impl Means for Avx512 {
     fn hash_words(
         self,
         bytes: &TileBytes,
-        words: (&[u16; SOME], &[u8; SOME]),
+        words: &[Place; SOME],
         count: usize,
         (secret, of): (&[u64; 4], u32),
         hashed: &mut Hashed,
@@ -228,21 +233,16 @@ fn split_words(words: &[[u16; 2]], split: &mut Split) {
     for sixteen in sixteens {
         // SAFETY: 64 bytes can be read, and the load needs no alignment.
         let both = unsafe { _mm512_loadu_si512(sixteen.as_ptr().cast()) };
-        let starts = _mm512_and_si512(both, _mm512_set1_epi32(0xFFFF));
-        let lengths = _mm512_sub_epi32(_mm512_srli_epi32::<16>(both), starts);
+        // The end is the upper half, and becomes the length.
+        let places = _mm512_sub_epi32(both, _mm512_slli_epi32::<16>(both));
+        let lengths = _mm512_srli_epi32::<16>(places);
         let at_most =
             |bytes: u16| _mm512_cmple_epu32_mask(lengths, _mm512_set1_epi32(i32::from(bytes)));
         let narrow = at_most(NARROW_MAX);
-        set(&mut split.narrow, narrow_count, narrow, starts, lengths);
+        set(&mut split.narrow, narrow_count, narrow, places);
         narrow_count += narrow.count_ones() as usize;
         let short = at_most(WIDE_MAX);
-        set(
-            &mut split.wide,
-            wide_count,
-            short & !narrow,
-            starts,
-            lengths,
-        );
+        set(&mut split.wide, wide_count, short & !narrow, places);
         wide_count += (short & !narrow).count_ones() as usize;
         if short != !0 {
             let others = sixteen
@@ -253,24 +253,18 @@ fn split_words(words: &[[u16; 2]], split: &mut Split) {
         }
     }
     (split.narrow.count, split.wide.count) = (narrow_count, wide_count);
-    for &[start, end] in rest {
-        split.push(start, end);
-    }
+    split.push(rest);
 }
 
 /// Puts the words of `which` into `list` from the `at`th on.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vl")]
-fn set(list: &mut List, at: usize, which: u16, starts: __m512i, lengths: __m512i) {
-    let starts = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(which, starts));
-    let lengths = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(which, lengths));
-    let Some((starts_out, lengths_out)) = list.room(at) else {
-        return;
-    };
-    // SAFETY: 32 bytes can be written, and the store needs no alignment.
-    unsafe { _mm256_storeu_si256(starts_out.as_mut_ptr().cast(), starts) };
-    // SAFETY: 16 bytes can be written, and the store needs no alignment.
-    unsafe { _mm_storeu_si128(lengths_out.as_mut_ptr().cast(), lengths) };
+fn set(list: &mut List, at: usize, which: u16, places: __m512i) {
+    let places = _mm512_maskz_compress_epi32(which, places);
+    if let Some(out) = list.room(at) {
+        // SAFETY: 64 bytes can be written, and the store needs no alignment.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), places) };
+    }
 }
 
 /// Eight bytes anywhere.
@@ -281,7 +275,7 @@ struct Unaligned(u64);
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,aes,vaes")]
 fn hash_words(
     bytes: &TileBytes,
-    (starts, lengths): (&[u16; SOME], &[u8; SOME]),
+    places: &[Place; SOME],
     count: usize,
     secret: &[u64; 4],
     of: u32,
@@ -290,9 +284,10 @@ fn hash_words(
     let eights = count.div_ceil(8);
     let (words, _) = hashed.words.as_chunks_mut::<8>();
     // All are loaded before the first is taken up: a vector cannot be loaded from what is still being stored.
-    for (words, starts) in words.iter_mut().zip(starts.as_chunks::<8>().0).take(eights) {
-        for (word, start) in words.iter_mut().zip(starts) {
-            if let Some(bytes) = bytes[usize::from(*start) % TILE_BYTES..].first_chunk::<8>() {
+    let (places, _) = places.as_chunks::<8>();
+    for (words, places) in words.iter_mut().zip(places).take(eights) {
+        for (word, place) in words.iter_mut().zip(places) {
+            if let Some(bytes) = bytes[place.start() % TILE_BYTES..].first_chunk::<8>() {
                 // SAFETY: eight bytes can be read, and the type needs no alignment.
                 let Unaligned(found) = unsafe {
                     std::ptr::from_ref(bytes)
@@ -308,13 +303,10 @@ fn hash_words(
     let mix = |words| _mm512_aesenc_epi128(_mm512_aesenc_epi128(words, key(2)), key(0));
     let of = _mm512_set1_epi64(i64::from(of));
     let (parts, _) = hashed.parts.as_chunks_mut::<8>();
-    for ((words, parts), lengths) in words
-        .iter_mut()
-        .zip(parts)
-        .zip(lengths.as_chunks::<8>().0)
-        .take(eights)
-    {
-        let lengths = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128(i64::from_le_bytes(*lengths)));
+    for ((words, parts), places) in words.iter_mut().zip(parts).zip(places).take(eights) {
+        // SAFETY: 32 bytes can be read, and the load needs no alignment.
+        let places = unsafe { _mm256_loadu_si256(places.as_ptr().cast()) };
+        let lengths = _mm512_cvtepu32_epi64(_mm256_srli_epi32::<16>(places));
         let beyond = _mm512_sub_epi64(_mm512_set1_epi64(64), _mm512_slli_epi64::<3>(lengths));
         let mask = _mm512_srlv_epi64(_mm512_set1_epi64(-1), beyond);
         // SAFETY: 64 bytes can be read, and the load needs no alignment.

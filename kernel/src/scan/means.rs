@@ -5,7 +5,7 @@
 
 use super::masks::{AsciiMasks, Blanks, WINDOW, WideMasks};
 use super::places::{self, PLACES_ROOM};
-use super::split::{Hashed, SOME, Split, TileBytes};
+use super::split::{Hashed, Place, SOME, Split, TileBytes};
 
 /// Operations on the 64 bytes of a window. Each instruction set has a few lines of its own; all that
 /// is made of them is the same for all.
@@ -13,10 +13,19 @@ pub(crate) trait Means: Copy {
     /// Its name.
     const NAME: &'static str;
 
+    /// Whether plain text is taken at a fixed stride in `unicode` mode: with AVX2 it made prose and mixed texts slower.
+    const AT_STRIDE: bool = false;
+
     /// The bytes of a window.
     type Block: Copy;
     /// Yes or no for each byte.
     type Flags: Copy;
+
+    /// Does `work` in a function of its own: where too much is compiled into one, registers do not last.
+    #[inline(never)]
+    fn apart<W: Work>(self, work: W) -> W::Output {
+        work.run(self)
+    }
 
     /// The bytes of `window`.
     fn load(self, window: &[u8; WINDOW]) -> Self::Block;
@@ -52,9 +61,7 @@ pub(crate) trait Means: Copy {
     /// Sorts the words of a tile, `[start, end]` each, by how they are counted.
     #[inline(always)]
     fn split(self, words: &[[u16; 2]], split: &mut Split) {
-        for &[start, end] in words {
-            split.push(start, end);
-        }
+        split.push(words);
     }
 
     /// Makes numbers of words of at most 8 bytes, and hashes them by AES; `false`, and nothing done, where there is nothing for that.
@@ -67,7 +74,7 @@ pub(crate) trait Means: Copy {
     fn hash_words(
         self,
         bytes: &TileBytes,
-        words: (&[u16; SOME], &[u8; SOME]),
+        words: &[Place; SOME],
         count: usize,
         (secret, of): (&[u64; 4], u32),
         hashed: &mut Hashed,

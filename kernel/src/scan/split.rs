@@ -42,39 +42,54 @@ const LIST_WORDS: usize = 1024;
 /// How many words are split at most: more than most tiles have.
 pub(crate) const SPLIT_WORDS: usize = LIST_WORDS - 64;
 
+/// A word: where it starts, in the lower half, and how many bytes it has.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(transparent)]
+pub(crate) struct Place(u32);
+
+impl Place {
+    #[inline(always)]
+    fn new([start, end]: [u16; 2]) -> Self {
+        let both = u32::from(start) | u32::from(end) << 16;
+        Self(both.wrapping_sub(both << 16))
+    }
+
+    /// Where it starts.
+    #[inline(always)]
+    pub(crate) fn start(self) -> usize {
+        (self.0 & 0xFFFF) as usize
+    }
+
+    /// How many bytes it has.
+    #[inline(always)]
+    pub(crate) fn length(self) -> usize {
+        (self.0 >> 16) as usize
+    }
+
+    #[inline(always)]
+    fn is_at_most(self, bytes: u16) -> bool {
+        self.0 >> 16 <= u32::from(bytes)
+    }
+}
+
 /// Words of one kind.
 #[derive(Clone, Debug)]
 pub(crate) struct List {
-    /// Where they start.
-    starts: [u16; LIST_WORDS],
-    /// How many bytes they have.
-    lengths: [u8; LIST_WORDS],
+    places: [Place; LIST_WORDS],
     pub(super) count: usize,
 }
 
 impl List {
     const EMPTY: Self = Self {
-        starts: [0; LIST_WORDS],
-        lengths: [0; LIST_WORDS],
+        places: [Place(0); LIST_WORDS],
         count: 0,
     };
-
-    /// Adds a word if `is_one`; without a branch.
-    #[inline(always)]
-    fn push_if(&mut self, is_one: bool, start: u16, length: u16) {
-        let at = self.count % LIST_WORDS;
-        self.starts[at] = start;
-        self.lengths[at] = length.to_le_bytes()[0];
-        self.count += usize::from(is_one);
-    }
 
     /// Room for sixteen words from the `at`th on.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     #[inline(always)]
-    pub(super) fn room(&mut self, at: usize) -> Option<(&mut [u16; 16], &mut [u8; 16])> {
-        let starts = self.starts.get_mut(at..)?.first_chunk_mut()?;
-        let lengths = self.lengths.get_mut(at..)?.first_chunk_mut()?;
-        Some((starts, lengths))
+    pub(super) fn room(&mut self, at: usize) -> Option<&mut [Place; 16]> {
+        self.places.get_mut(at..)?.first_chunk_mut()
     }
 
     /// How many there are.
@@ -83,12 +98,10 @@ impl List {
         self.count
     }
 
-    /// Where words start from the `at`th on, and how many bytes they have; past the last they are of no meaning.
+    /// Words from the `at`th on; past the last they are of no meaning.
     #[inline(always)]
-    pub(crate) fn some(&self, at: usize) -> Option<(&[u16; SOME], &[u8; SOME])> {
-        let starts = self.starts.get(at..)?.first_chunk()?;
-        let lengths = self.lengths.get(at..)?.first_chunk()?;
-        Some((starts, lengths))
+    pub(crate) fn some(&self, at: usize) -> Option<&[Place; SOME]> {
+        self.places.get(at..)?.first_chunk()
     }
 }
 
@@ -118,15 +131,22 @@ impl Split {
         self.others.clear();
     }
 
-    /// Adds a word.
+    /// Adds words, `[start, end]` each. No branch depends on lengths but whether they are longer than 24 bytes.
     #[inline(always)]
-    pub(crate) fn push(&mut self, start: u16, end: u16) {
-        let length = end.wrapping_sub(start);
-        let (narrow, short) = (length <= NARROW_MAX, length <= WIDE_MAX);
-        self.narrow.push_if(narrow, start, length);
-        self.wide.push_if(short & !narrow, start, length);
-        if !short {
-            self.others.push([start, end]);
+    pub(crate) fn push(&mut self, words: &[[u16; 2]]) {
+        // Counts in memory would make each word wait for the one before.
+        let (mut narrow_count, mut wide_count) = (self.narrow.count, self.wide.count);
+        for &word in words {
+            let place = Place::new(word);
+            let (is_narrow, is_short) = (place.is_at_most(NARROW_MAX), place.is_at_most(WIDE_MAX));
+            self.narrow.places[narrow_count % LIST_WORDS] = place;
+            self.wide.places[wide_count % LIST_WORDS] = place;
+            narrow_count += usize::from(is_narrow);
+            wide_count += usize::from(is_short) - usize::from(is_narrow);
+            if !is_short {
+                self.others.push(word);
+            }
         }
+        (self.narrow.count, self.wide.count) = (narrow_count, wide_count);
     }
 }

@@ -385,4 +385,17 @@ mod tests {
         assert_eq!(table.words(), 2 * words);
         assert!(table.iter().all(|(_, count)| count == 2));
     }
+    #[test]
+    fn narrow_words_made_to_collide_get_other_hashes() {
+        let words: u64 = if cfg!(miri) { 600 } else { 20_000 };
+        // The other factor of their product is 0.
+        let mut table = Table::new(Seed::random().losing([0; 8]));
+        for number in 0..2 * words {
+            table.add_one(format!("{:x}", number % words).as_bytes());
+        }
+        assert!(table.is_reseeded());
+        assert!(!table.narrow.table.is_flooded());
+        assert_eq!((table.len() as u64, table.words()), (words, 2 * words));
+        assert!(table.iter().all(|(_, count)| count == 2));
+    }
 }

@@ -47,8 +47,6 @@ pub(crate) struct Words {
     pub(crate) complex: u64,
     /// The cuts, the first byte of the window among them.
     pub(crate) cuts: u64,
-    /// Whether the window is ASCII without underscores.
-    pub(crate) is_plain: bool,
 }
 
 impl Words {
@@ -97,7 +95,6 @@ impl Qualities {
             decided,
             complex: self.complex & before_cut,
             cuts,
-            is_plain: false,
         };
         if self.connectors & before_cut != 0 {
             let needed = letters_digits | self.katakana | self.singles;
@@ -127,9 +124,7 @@ fn between(joins: [u64; 3], sides: u64) -> u64 {
 pub(crate) fn words(means: impl Means, window: &[u8; WINDOW]) -> Option<Words> {
     let ascii = means.ascii(window);
     if ascii.non_ascii == 0 {
-        let words = Qualities::ascii(ascii).words()?;
-        let is_plain = ascii.connectors == 0;
-        Some(Words { is_plain, ..words })
+        Qualities::ascii(ascii).words()
     } else {
         Qualities::mixed(means, window, ascii)?.words()
     }
@@ -165,7 +160,7 @@ mod tests {
             let rows = rows & !(1 << 63);
             let (starts, ends) = (rows & !(rows << 1), rows << 1 & !rows);
             let cuts = 1;
-            let mut words = Words { starts, ends, cased: 0, decided: 63, complex: 0, cuts, is_plain: true };
+            let mut words = Words { starts, ends, cased: 0, decided: 63, complex: 0, cuts };
             words.retain(|_, _, bytes| bytes & needed != 0);
             let kept = (0..63).filter(|&start| starts & 1 << start != 0).filter(|&start| {
                 let length = (!(rows >> start)).trailing_zeros();
