@@ -20,33 +20,30 @@ use super::short::{GROUP, ShortTable, Waiting};
 pub(crate) const PARTS: usize = PART_COUNT as usize;
 const PART_COUNT: u32 = if cfg!(test) { 16 } else { 512 };
 
-/// About 8 KiB: after 4 MiB in all it is seen whether words come again.
+/// 8 KiB: what each part has before it is seen whether words come again.
 const FIRST_CHUNK_BYTES: usize = if cfg!(test) {
     1 << 8
 } else {
-    129 * 64 - HEAD_BYTES
+    129 * LINE_BYTES - HEAD_BYTES
 };
 
-/// About 66 KiB: an odd number of cache lines with what an allocator puts before. Parts fill up at the same pace, so with chunks a power
-/// of two apart all that is written at a time would be in the same few sets of each cache: that took half as long again.
-const CHUNK_BYTES: usize = if cfg!(test) {
-    1 << 10
-} else {
-    1057 * 64 - HEAD_BYTES
-};
+/// 134 KiB, of which only what is written takes memory: from 128 KiB on allocators leave clearing to the system. No power of two: parts
+/// fill up at the same pace, and what is written at a time would be in the same few sets of each cache.
+const CHUNK_BYTES: usize = if cfg!(test) { 1 << 10 } else { 134 << 10 };
+
+/// So many neighbours begin at different lines of a page, since such chunks begin at pages.
+const SKEWS: usize = if cfg!(test) { 4 } else { 64 };
+
+const LINE_BYTES: usize = 64;
 
 /// What an allocator keeps before an allocation.
 const HEAD_BYTES: usize = 16;
 
-/// When one part in eight has more than its first chunk it is time to look whether words come again.
-const FIRST_BYTES_MAX: usize = PARTS * FIRST_CHUNK_BYTES + PARTS / 8 * CHUNK_BYTES;
+/// 4 MiB: with as many records it is time to look whether words come again.
+const FIRST_BYTES_MAX: usize = if cfg!(test) { 6 << 10 } else { 4 << 20 };
 
-/// 64 MiB: less often than that many bytes it is not worth to add words up.
-const BYTES_MAX: usize = if cfg!(test) {
-    PARTS * CHUNK_BYTES
-} else {
-    64 << 20
-};
+/// 64 MiB: where words come again, less often than that many bytes it is not worth to add them up.
+const BYTES_MAX: usize = if cfg!(test) { 16 << 10 } else { 64 << 20 };
 
 /// What is written at a time: the longest head and three times eight bytes.
 const RECORD_ROOM: usize = 40;
@@ -63,10 +60,20 @@ pub(crate) struct Part {
     /// The one that is written to; none at first.
     chunk: Box<[u8]>,
     at: usize,
+    /// Where records begin in chunks but the first.
+    skew: usize,
 }
 
 impl Part {
-    /// Writes a word down, in a chunk of `spare` when one more is needed; how many bytes that has.
+    /// No words.
+    fn new(index: usize) -> Self {
+        Self {
+            skew: index * SKEWS / PARTS * LINE_BYTES,
+            ..Self::default()
+        }
+    }
+
+    /// Writes a word down, in a chunk of `spare` when one more is needed; how many bytes the record has.
     #[inline(always)]
     fn push<const N: usize>(
         &mut self,
@@ -74,7 +81,6 @@ impl Part {
         count: u64,
         spare: &mut Vec<Box<[u8]>>,
     ) -> usize {
-        let mut taken = 0;
         let room = loop {
             match self
                 .chunk
@@ -82,7 +88,7 @@ impl Part {
                 .and_then(<[u8]>::first_chunk_mut::<RECORD_ROOM>)
             {
                 Some(room) => break room,
-                None => taken = self.turn_over(spare),
+                None => self.turn_over(spare),
             }
         };
         let length = length(words);
@@ -111,14 +117,14 @@ impl Part {
         }
         self.at += head + length;
         // Else the first word of every cache line would wait for memory.
-        prefetch_to_write(&self.chunk, self.at + 64);
-        taken
+        prefetch_to_write(&self.chunk, self.at + LINE_BYTES);
+        head + length
     }
 
-    /// Goes on in another chunk; how many bytes it has.
+    /// Goes on in another chunk.
     #[cold]
     #[inline(never)]
-    fn turn_over(&mut self, spare: &mut Vec<Box<[u8]>>) -> usize {
+    fn turn_over(&mut self, spare: &mut Vec<Box<[u8]>>) {
         let bytes = if self.chunk.is_empty() {
             FIRST_CHUNK_BYTES
         } else {
@@ -127,19 +133,30 @@ impl Part {
         let chunk = spare
             .pop()
             .unwrap_or_else(|| vec![0; bytes].into_boxed_slice());
-        let bytes = chunk.len();
         let full = std::mem::replace(&mut self.chunk, chunk);
         if !full.is_empty() {
             self.full.push((full, self.at));
         }
-        self.at = 0;
-        bytes
+        self.at = self.start(&self.chunk);
+    }
+
+    /// Where records begin in a chunk.
+    fn start(&self, chunk: &[u8]) -> usize {
+        if chunk.len() == CHUNK_BYTES {
+            self.skew
+        } else {
+            0
+        }
     }
 
     /// The records of each chunk, with what may be read past them.
     fn chunks(&self) -> impl Iterator<Item = (&[u8], usize)> {
         let full = self.full.iter().map(|(chunk, end)| (&chunk[..], *end));
-        full.chain(std::iter::once((&self.chunk[..], self.at)))
+        let chunks = full.chain(std::iter::once((&self.chunk[..], self.at)));
+        chunks.map(|(chunk, end)| {
+            let start = self.start(chunk);
+            (&chunk[start..], end - start)
+        })
     }
 
     /// How many bytes its records have.
@@ -216,12 +233,15 @@ impl Part {
                 counter.reseed();
             }
         }
+        let mut whole = Self {
+            skew: parts.first().map_or(0, |part| part.skew),
+            ..Self::default()
+        };
         // What was read is written over.
         for part in parts {
             let chunks = part.full.into_iter().map(|(chunk, _)| chunk);
             spare.extend(chunks.chain([part.chunk]).filter(|chunk| !chunk.is_empty()));
         }
-        let mut whole = Self::default();
         for (words, count) in counter.table.words() {
             whole.push(&words, count, spare);
         }
@@ -288,7 +308,7 @@ pub(crate) struct Scatter {
     /// Whose hashes make the parts.
     seed: Seed,
     parts: Vec<Part>,
-    /// How many bytes were written, by whole chunks since words were added up the last time.
+    /// How many bytes all records have.
     bytes: usize,
     /// With more bytes the parts are counted, so that words that come again do not pile up.
     bytes_max: usize,
@@ -301,7 +321,7 @@ impl Scatter {
     pub(crate) fn new(seed: Seed) -> Self {
         Self {
             seed,
-            parts: vec![Part::default(); PARTS],
+            parts: (0..PARTS).map(Part::new).collect(),
             bytes: 0,
             bytes_max: FIRST_BYTES_MAX,
             spare: Vec::new(),
@@ -328,7 +348,7 @@ impl Scatter {
     /// Adds up what came again; how many different words there are.
     ///
     /// The next time is when there is a multiple of what is left: the larger the more of it was new, since then it is done for
-    /// nothing. All in all each record is read twice at most.
+    /// nothing.
     #[cold]
     #[inline(never)]
     pub(crate) fn compact(&mut self) -> usize {
@@ -341,9 +361,12 @@ impl Scatter {
             distinct += counter.len();
         }
         let after = written(&self.parts);
-        let times = if after > before / 4 * 3 { 4 } else { 2 };
         self.bytes = after;
-        self.bytes_max = (times * after).max(BYTES_MAX);
+        self.bytes_max = if after > before / 4 * 3 {
+            8 * after
+        } else {
+            (2 * after).max(BYTES_MAX)
+        };
         distinct
     }
 

@@ -124,28 +124,36 @@ pub(crate) struct ShortTable<const N: usize> {
 /// on one more costs about as much as a growth for every thousand. An interpreter cannot walk so far.
 const STEPS_MAX: usize = if cfg!(miri) { 256 } else { 2048 };
 
-/// 32768 slots, 512 KiB or 1 MiB: tables of less, which fit the second-level cache, are emptier.
+/// 32768 slots, 512 KiB or 1 MiB: tables of less, which fit the second-level cache, are filled to a quarter.
 const ROOMY_SLOTS: usize = 1 << 15;
 
-/// How many words `slots` hold at most: one of four, or of two. A word that is not in its first slot is a branch mispredicted, which
-/// costs more than all else that is done for it.
+/// 262144 slots, 4 or 8 MiB: tables of more are filled to three quarters, since pages have to be cleared, less to a half.
+const LARGE_SLOTS: usize = 1 << 18;
+
+/// How many words `slots` hold at most. A word that is not in its first slot is a branch mispredicted, which costs more than all else
+/// that is done for it.
 const fn len_max(slots: usize) -> usize {
     if slots < ROOMY_SLOTS {
         slots / 4
-    } else {
+    } else if slots < LARGE_SLOTS {
         slots / 2
+    } else {
+        slots / 4 * 3
     }
 }
 
 /// How many slots hold `len` words.
 const fn slots_for(len: usize) -> usize {
-    let roomy = 4 * len + 4;
-    if roomy < ROOMY_SLOTS {
-        roomy
+    if len < ROOMY_SLOTS / 4 {
+        4 * len + 4
     } else if len < ROOMY_SLOTS / 2 {
         ROOMY_SLOTS
-    } else {
+    } else if len < LARGE_SLOTS / 2 {
         2 * len + 2
+    } else if len < LARGE_SLOTS / 4 * 3 {
+        LARGE_SLOTS
+    } else {
+        len / 3 * 4 + 8
     }
 }
 
@@ -412,7 +420,7 @@ fn add_further<const N: usize>(
             return Steps { is_new, too_many };
         }
     }
-    unreachable!("half of the slots are empty")
+    unreachable!("a quarter of the slots are empty")
 }
 
 #[cfg(test)]
@@ -465,7 +473,7 @@ mod tests {
 
     #[test]
     fn slots_for_words_hold_them() {
-        for len in (0..100_000).step_by(7) {
+        for len in (0..500_000).step_by(7) {
             assert!(len_max(slots_for(len)) >= len, "{len}");
         }
     }
