@@ -98,6 +98,18 @@ fn merge_by_parts(tables: Vec<Table>) -> Vec<Table> {
     merged.into_iter().flatten().collect()
 }
 
+/// The `n` most frequent of `words` that `filters` admit.
+fn top_of<'a>(
+    words: impl Iterator<Item = (&'a [u8], u64)>,
+    n: u64,
+    filters: &Filters,
+) -> TopBuilder {
+    let mut builder = TopBuilder::new(n, filters.clone());
+    // A loop in each piece, rather than asking piece after piece for one word.
+    words.for_each(|(word, count)| builder.push(word, count));
+    builder
+}
+
 impl Counts {
     /// Counts of tables with the same seed that may share words, to be merged by the threads of `pool`.
     pub(crate) fn merge(
@@ -198,20 +210,18 @@ impl Counts {
             }
         }
         let whole = self.whole();
-        let top = |words: &mut dyn Iterator<Item = (&[u8], u64)>| {
-            let mut builder = TopBuilder::new(n, filters.clone());
-            words.for_each(|(word, count)| builder.push(word, count));
-            builder
-        };
         let builder = match pool {
             Some(pool) if whole.distinct() > PARALLEL_WORDS_MIN as u64 => pool.install(|| {
-                let tables = whole.tables.par_iter().map(|table| top(&mut table.iter()));
+                let tables = whole
+                    .tables
+                    .par_iter()
+                    .map(|table| top_of(table.iter(), n, filters));
                 let parts = whole.parts.pieces().par_iter();
-                let parts = parts.map(|part| top(&mut part.iter()));
+                let parts = parts.map(|part| top_of(part.iter(), n, filters));
                 let none = || TopBuilder::new(n, filters.clone());
                 tables.chain(parts).reduce(none, TopBuilder::join)
             }),
-            _ => top(&mut whole.iter()),
+            _ => top_of(whole.iter(), n, filters),
         };
         builder.finish()
     }
