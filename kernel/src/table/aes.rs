@@ -33,7 +33,7 @@ impl Aes {
 
     /// The hash of eight bytes by a secret: two rounds, after which each bit depends on all.
     ///
-    /// [`two_rounds`](crate::scan::Means::two_rounds) has the same for eight words at once.
+    /// [`hash_words`](crate::scan::Means::hash_words) has the same for eight words at once.
     #[inline(always)]
     pub(super) fn hash_one(self, word: u64, secret: &[u64; 4]) -> u64 {
         // SAFETY: the proof is at hand.
