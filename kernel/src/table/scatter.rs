@@ -40,7 +40,7 @@ const LINE_BYTES: usize = 64;
 const HEAD_BYTES: usize = 16;
 
 /// 4 MiB: with as many records it is time to look whether words come again.
-const FIRST_BYTES_MAX: usize = if cfg!(test) { 6 << 10 } else { 4 << 20 };
+const FIRST_BYTES_MAX: usize = if cfg!(test) { 4 << 10 } else { 4 << 20 };
 
 /// 64 MiB: where words come again, less often than that many bytes it is not worth to add them up.
 const BYTES_MAX: usize = if cfg!(test) { 16 << 10 } else { 64 << 20 };
