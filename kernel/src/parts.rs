@@ -132,6 +132,42 @@ mod tests {
         assert!(table.scattered().is_none());
     }
 
+    #[test]
+    fn words_that_were_frequent_fill_the_table_and_each_is_in_one_part_alone() {
+        let settings = CountSettings::new(WordMode::Whitespace, true);
+        let mut table = Table::new(Seed::random());
+        let mut expected = BTreeMap::new();
+        // Every word comes again at once, so each has a count when the others begin to be written down.
+        for round in 0..3 {
+            for width in [1, 20] {
+                let numbers = 0..if cfg!(miri) { 400 } else { 4000 };
+                let words: Vec<String> =
+                    numbers.map(|number| format!("{number:0width$x}")).collect();
+                let mut text = String::new();
+                for word in &words {
+                    let times = if round == 0 && word.ends_with('1') {
+                        1
+                    } else {
+                        2
+                    };
+                    text.extend(std::iter::repeat_n(format!("{word} "), times));
+                    *expected.entry(word.clone().into_bytes()).or_insert(0) += times as u64;
+                }
+                count_text(text.as_bytes(), settings, &mut table);
+            }
+            let fresh = format!("new-{round}");
+            count_text(fresh.as_bytes(), settings, &mut table);
+            expected.insert(fresh.into_bytes(), 1);
+        }
+        let counts = Counts::merge(settings, vec![table], None, 0, 0);
+        let found: Vec<(Vec<u8>, u64)> = counts
+            .iter()
+            .map(|(word, count)| (word.to_vec(), count))
+            .collect();
+        assert_eq!(found.len(), expected.len(), "a word is there twice");
+        assert_eq!(found.into_iter().collect::<BTreeMap<_, _>>(), expected);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 40 }))]
 

@@ -54,6 +54,10 @@ impl<const N: usize> Counted<N> {
         scatter: &mut Option<Box<Scatter>>,
         may_scatter: bool,
     ) {
+        if self.scattering {
+            // No word is added to the table, and its slots tell the parts: it must not grow.
+            return;
+        }
         let words = self.words - self.mark.0;
         let new = self.table.len().saturating_sub(self.mark.1) as u64;
         self.mark = (self.words, self.table.len());
@@ -141,6 +145,7 @@ impl<const N: usize> Counted<N> {
             return;
         };
         // The slots are a multiple of the parts: their order is that of the hashes.
+        debug_assert_eq!(self.table.slots_count() as usize, HOT_SLOTS);
         let part_of = |slot: usize| slot / (HOT_SLOTS / PARTS);
         if !self.looking {
             for (words, slot) in waiting {
