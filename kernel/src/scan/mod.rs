@@ -25,4 +25,6 @@ pub(crate) use means::{Means, Work, best_means, by_best_means};
 pub(crate) use places::PLACES_ROOM;
 #[cfg(test)]
 pub(crate) use portable::Portable;
-pub(crate) use split::{Hashed, List, SOME, SPLIT_WORDS, Split, TILE_BYTES, TileBytes};
+pub(crate) use split::{
+    Hashed, List, NARROW_MAX, SOME, SPLIT_WORDS, Split, TILE_BYTES, TileBytes, WIDE_MAX,
+};

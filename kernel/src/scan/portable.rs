@@ -23,6 +23,7 @@ fn between(bytes: u64, first: u8, last: u8) -> u64 {
 
 impl Means for Portable {
     const NAME: &'static str = "portable";
+    /// So that every machine can judge it.
     const AT_STRIDE: bool = true;
 
     type Block = [u64; 8];

@@ -5,10 +5,10 @@
 use super::masks::WINDOW;
 
 /// The longest word of the first kind.
-pub(super) const NARROW_MAX: u16 = 8;
+pub(crate) const NARROW_MAX: u8 = 8;
 
 /// The longest word of the second.
-pub(super) const WIDE_MAX: u16 = 24;
+pub(crate) const WIDE_MAX: u8 = 24;
 
 /// 4 KiB: with its places, 8 KiB at most, it fits the first cache beside a group; places fit 16 bits.
 pub(crate) const TILE_BYTES: usize = 4096;
@@ -67,7 +67,7 @@ impl Place {
     }
 
     #[inline(always)]
-    fn is_at_most(self, bytes: u16) -> bool {
+    fn is_at_most(self, bytes: u8) -> bool {
         self.0 >> 16 <= u32::from(bytes)
     }
 }
@@ -134,6 +134,7 @@ impl Split {
     /// Adds words, `[start, end]` each. No branch depends on lengths but whether they are longer than 24 bytes.
     #[inline(always)]
     pub(crate) fn push(&mut self, words: &[[u16; 2]]) {
+        debug_assert!(self.narrow.count + self.wide.count + words.len() <= SPLIT_WORDS);
         // Counts in memory would make each word wait for the one before.
         let (mut narrow_count, mut wide_count) = (self.narrow.count, self.wide.count);
         for &word in words {

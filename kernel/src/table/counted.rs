@@ -5,7 +5,8 @@
 use super::hash::Seed;
 use super::key::Key;
 use super::scatter::{PARTS, Scatter, part_of};
-use super::short::{GROUP, ShortTable, Slot};
+use super::short::{ShortTable, Slot};
+use crate::scan::SOME;
 
 /// 2 MiB: a table that has outgrown the second-level cache may do better by writing words down.
 const SCATTER_BYTES_MIN: usize = if cfg!(test) { 16 << 10 } else { 2 << 20 };
@@ -67,7 +68,7 @@ impl<const N: usize> Counted<N> {
             let scatter = scatter.get_or_insert_with(|| Box::new(Scatter::new(seed.clone())));
             self.begin_to_scatter(seed, scatter);
         } else {
-            self.table.make_room(GROUP, seed);
+            self.table.make_room(SOME, seed);
         }
     }
 
@@ -203,7 +204,7 @@ impl<const N: usize> Counted<N> {
         others: &Seed,
         seed: &Seed,
     ) -> u64 {
-        let mut waiting = [(Key::default(), 0); GROUP];
+        let mut waiting = [(Key::default(), 0); SOME];
         let mut keys = other.table.keys_of_part(index, parts, others);
         let mut words = 0;
         loop {

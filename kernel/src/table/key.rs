@@ -3,12 +3,13 @@
 //! A word that ends in a NUL is none of them, since zeros fill a key up.
 
 use super::hash::{Seed, ShortSeed};
+use crate::scan::{NARROW_MAX, WIDE_MAX};
 
 /// The longest word of one number.
-pub(crate) const NARROW_BYTES_MAX: usize = 8;
+pub(crate) const NARROW_BYTES_MAX: usize = NARROW_MAX as usize;
 
 /// The longest word of three.
-pub(crate) const WIDE_BYTES_MAX: usize = 24;
+pub(crate) const WIDE_BYTES_MAX: usize = WIDE_MAX as usize;
 
 /// A word of at most `8 * N` bytes with its hash.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@
 use super::growth::{self, Entry};
 use super::hash::{Seed, fraction};
 use super::prefetch::prefetch;
-use super::slots::{Plain, Slots};
+use super::slots::Slots;
 
 /// 1 MiB: what is allocated at a time for the bytes of words.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -27,15 +27,13 @@ const LINE_BYTES: usize = 64;
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
-struct LongWord {
+pub(super) struct LongWord {
     hash: u64,
     count: u64,
     block: u32,
     start: u32,
     length: u64,
 }
-
-impl Plain for LongWord {}
 
 impl Entry for LongWord {
     #[inline(always)]

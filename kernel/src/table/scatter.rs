@@ -8,12 +8,13 @@
 //!          with FEW in the first byte the count is the next byte, with MANY the next eight, little-endian
 //! ```
 //!
-//! When words are written down rather than counted is decided in `words`.
+//! When words are written down rather than counted is decided in `counted`.
 
 use super::hash::{Seed, fraction};
 use super::key::{Key, WIDE_BYTES_MAX, length};
 use super::prefetch::{prefetch, prefetch_to_write};
-use super::short::{GROUP, ShortTable, Waiting};
+use super::short::{ShortTable, Waiting};
+use crate::scan::SOME;
 
 /// 512: the slots of a part of 2 * 10^7 words are 2 MiB, and the places that are written to are few enough for their pages to stay
 /// in the second-level TLB. 1024 was no faster.
@@ -189,14 +190,14 @@ impl Part {
 
     #[inline(always)]
     fn count_records(&self, table: &mut ShortTable<3>, seed: &Seed) {
-        let mut waiting = [(Waiting::default(), 0); GROUP];
+        let mut waiting = [(Waiting::default(), 0); SOME];
         for (chunk, end) in self.chunks() {
             let mut at = 0;
             while at < end {
-                table.make_room(GROUP, seed);
+                table.make_room(SOME, seed);
                 let short = seed.short();
                 let mut count = 0;
-                while count < GROUP && at < end {
+                while count < SOME && at < end {
                     let (head, length, times) = head(&chunk[at..]);
                     let start = at + head;
                     at = start + length;

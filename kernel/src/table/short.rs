@@ -10,11 +10,7 @@ use super::growth::{self, Entry};
 use super::hash::{Seed, fraction};
 use super::key::{Key, length};
 use super::prefetch::prefetch;
-use super::slots::{Plain, Slots};
-use crate::scan::SOME;
-
-/// How many words are counted together.
-pub(crate) const GROUP: usize = SOME;
+use super::slots::Slots;
 
 /// A word that waits while its slot is on the way.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +92,6 @@ impl<const N: usize> Default for Slot<N> {
         Self::new(&[0; N], 0)
     }
 }
-
-impl<const N: usize> Plain for Slot<N> {}
 
 impl<const N: usize> Entry for Slot<N> {
     #[inline(always)]

@@ -7,26 +7,39 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
+use super::long::LongWord;
+use super::short::Slot;
+
 /// 2 MiB, a huge page: from here on slots have memory of their own from the system. A table of that size does not fit the
 /// second-level TLB in small pages, and a miss there stops a prefetch on some processors.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
-/// 64 GiB of addresses, not of memory: what a table may grow to without being moved. Addresses cost nothing until they are
-/// touched, and 1000 threads have room for as many.
-const RESERVED_BYTES: usize = 64 << 30;
+/// 32 GiB of addresses, not of memory: what a table may grow to without being moved. Addresses cost nothing until they are
+/// touched, and 1000 threads have room for the three tables of each.
+const RESERVED_BYTES: usize = 32 << 30;
 
 /// A cache line: no slot is in two of them.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u64; 8]);
 
-/// What may be a slot: integers without padding, all zeros when it is empty; its size divides that of a cache line.
-pub(super) trait Plain: Copy + Send + Sync {}
+/// What may be a slot.
+///
+/// # Safety
+/// It is made of integers without padding: any bytes are one. All zeros are an empty one.
+pub(super) unsafe trait Plain: Copy + Send + Sync {}
+
+// SAFETY: words of eight bytes and a count.
+unsafe impl<const N: usize> Plain for Slot<N> {}
+
+// SAFETY: five integers that leave no gap.
+unsafe impl Plain for LongWord {}
 
 /// A number of slots.
 ///
 /// # Panics
-/// From 2^32 slots on: 64 GiB in one table, which no count of different words comes to, since they are written down long before.
+/// From 2^32 slots on: 64 GiB or more in one table. Where words are so many they are written down long before; only counts that are
+/// added to others may come to it.
 fn checked(count: usize) -> u32 {
     let counted = u32::try_from(count);
     assert!(
@@ -60,6 +73,8 @@ unsafe impl<T: Plain> Sync for Slots<T> {}
 impl<T: Plain> Slots<T> {
     /// `count` empty slots, less than 2^32.
     pub(super) fn new(count: usize) -> Self {
+        // No slot is in two cache lines.
+        const { assert!(size_of::<Line>().is_multiple_of(size_of::<T>())) };
         let bytes = count * size_of::<T>();
         if bytes >= HUGE_PAGE_BYTES {
             let reserved = Self::map(RESERVED_BYTES.max(bytes), count);

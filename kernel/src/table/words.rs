@@ -9,7 +9,8 @@ use super::hash::Seed;
 use super::key::{Key, NARROW_BYTES_MAX};
 use super::long::LongTable;
 use super::scatter::{Part, Scatter};
-use super::short::{GROUP, Waiting};
+use super::short::Waiting;
+use crate::scan::SOME;
 
 /// 200,000 words: a table that has slots for as many is near enough in the last cache to be better.
 const COUNTED_MAX: usize = if cfg!(test) { 1000 } else { 200_000 };
@@ -84,10 +85,10 @@ impl Table {
         self.reseed_if_flooded();
     }
 
-    /// Makes room for a group of at most [`GROUP`] words of at most 8 bytes; how many slots there are.
+    /// Makes room for a group of at most [`SOME`] words of at most 8 bytes; how many slots there are.
     #[inline(always)]
     pub(crate) fn begin_narrow(&mut self) -> u32 {
-        if self.narrow.table.lacks(GROUP) {
+        if self.narrow.table.lacks(SOME) {
             // A table that was flooded has hashes of its own, by which parts are not those of the others.
             self.narrow
                 .make_room(&self.seed, &mut self.scatter, !self.reseeded);
@@ -95,10 +96,10 @@ impl Table {
         self.narrow.table.slots_count()
     }
 
-    /// Makes room for a group of at most [`GROUP`] words of 9 to 24 bytes.
+    /// Makes room for a group of at most [`SOME`] words of 9 to 24 bytes.
     #[inline(always)]
     pub(crate) fn begin_wide(&mut self) {
-        if self.wide.table.lacks(GROUP) {
+        if self.wide.table.lacks(SOME) {
             self.wide
                 .make_room(&self.seed, &mut self.scatter, !self.reseeded);
         }
