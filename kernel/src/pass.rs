@@ -18,6 +18,9 @@ use crate::table::{Seed, Table};
 /// chunks of a count end together.
 const CHUNK_BYTES: u64 = 1 << 20;
 
+/// 16 units, 16 MiB: what is let go of a mapped file at a time. Each time all processors have to be told.
+const LET_GO_UNITS: usize = 16;
+
 /// 16: more than a byte order mark, which is in the first chunk, and than the longest character or separator.
 const CHUNK_BYTES_MIN: u64 = 16;
 
@@ -249,9 +252,23 @@ impl<'a> Pass<'a> {
                 .chunk(settings.words, start..end, buffer)
                 .map_err(InputError::Read)?;
             count_text(text, settings, table);
+            self.let_go(opened, chunk);
             (self.progress)(end - start);
         }
         Ok(())
+    }
+
+    /// Lets pages of a mapped file go that were counted a while ago: unmapping is work, which workers share like this.
+    ///
+    /// A worker that is still there reads its pages again.
+    fn let_go(&self, opened: &Opened, chunk: usize) {
+        let behind = LET_GO_UNITS + self.options.threads;
+        if chunk.is_multiple_of(LET_GO_UNITS)
+            && let Some(end) = chunk.checked_sub(behind)
+            && let Some(start) = end.checked_sub(LET_GO_UNITS)
+        {
+            opened.let_go(start as u64 * self.chunk_bytes..end as u64 * self.chunk_bytes);
+        }
     }
 
     fn fail(&self, index: usize, opened: &Opened, error: InputError) {

@@ -192,6 +192,13 @@ impl Opened {
         self.bytes_now().is_some_and(|now| now < self.bytes)
     }
 
+    /// Lets pages of `range` go, if they are mapped: they were counted.
+    pub(crate) fn let_go(&self, range: Range<u64>) {
+        if let Reach::Mapped(_, mapping) = &self.reach {
+            mapping.let_go(to_index(range.start)..to_index(range.end));
+        }
+    }
+
     /// The text of the chunk with the nominal bytes `nominal`, cut so that every byte belongs to one chunk.
     ///
     /// - A chunk begins at the first safe cut at or past its nominal start and ends at the first at or past its nominal end;

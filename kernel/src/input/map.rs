@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -79,6 +79,21 @@ impl Mapping {
                 Err(error)
             }
         }
+    }
+
+    /// Lets the pages of `range` go; whoever reads them again has them mapped again.
+    pub(crate) fn let_go(&self, range: Range<usize>) {
+        // SAFETY: a private mapping that nobody writes reads the same afterwards: bytes of the file, or the zeros that the handler
+        // of SIGBUS put there.
+        let done = unsafe {
+            self.map.unchecked_advise_range(
+                memmap2::UncheckedAdvice::DontNeed,
+                range.start,
+                range.len(),
+            )
+        };
+        // They go with the mapping otherwise.
+        drop(done);
     }
 
     /// Whether a read met a page that the file no longer has.
@@ -182,11 +197,15 @@ mod tests {
         file.write_all(&[b'x'; 300_000]).unwrap();
         let mapping = Mapping::new(&file, 300_000).unwrap();
         assert_eq!(mapping[299_999], b'x');
+        mapping.let_go(4096..280_000);
+        assert_eq!(mapping[200_000], b'x');
         assert!(!mapping.was_hit());
         file.set_len(10).unwrap();
         assert_eq!(mapping[200_000], 0);
         assert_eq!(mapping[299_999], 0);
         assert!(mapping.was_hit());
+        mapping.let_go(0..300_000);
+        assert_eq!((mapping[0], mapping[299_999]), (b'x', 0));
         assert_eq!(mapping.len(), 300_000);
     }
 }

@@ -71,11 +71,6 @@ impl Seed {
         self.short
     }
 
-    /// Whether the hashes of longer words are those of `other`.
-    pub(super) fn has_long_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.long, &other.long)
-    }
-
     /// The hash of a longer word.
     #[inline]
     pub(crate) fn hash_long(&self, word: &[u8]) -> u64 {

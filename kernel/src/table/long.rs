@@ -1,110 +1,74 @@
-//! The table of words that are too long for a slot: their bytes in blocks, their hashes in slots.
+//! The table of words that are too long for a slot: where their entries are.
 //!
 //! ```text
-//! slot, 32 bytes:  hash | count (0: empty) | block | place in it | length
-//! slots:           the first by the lower half of the hash as a fraction of 2^32, then the next until the word or an empty one
-//!                  is met
+//! slot, 8 bytes:  lower half of the hash | place of the entry, 4 bytes (0: empty)
+//! slots:          the first by the lower half of the hash as a fraction of 2^32, then the next until the word or an empty one
+//!                 is met
 //! ```
 //!
 //! The parts of all hashes are by the upper half: the words of one part are anywhere here.
 
+use super::entries::Entries;
 use super::growth::{self, Entry};
 use super::hash::{Seed, fraction};
 use super::prefetch::prefetch;
 use super::slots::Slots;
+use crate::scan::SOME;
 
-/// 1 MiB: what is allocated at a time for the bytes of words.
-const BLOCK_BYTES: usize = 1 << 20;
+/// The first slots, 4 KiB.
+const SLOTS_MIN: usize = 512;
 
-/// The first slots, 8 KiB.
-const SLOTS_MIN: usize = 256;
+/// 131072 slots, 1 MiB: a table of less is made four times as large at once.
+const SMALL_SLOTS: usize = 1 << 17;
 
-/// How many words are looked up to tell how many are new.
-const SAMPLE: usize = 1000;
+/// Where the entry of a word is, and half of the word's hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub(super) struct Place(u64);
 
-/// How far ahead the bytes of a word are asked for: most words that are counted together come within it.
-const LINE_BYTES: usize = 64;
+impl Place {
+    fn new(hash: u64, at: u32) -> Self {
+        Self(hash << 32 | u64::from(at))
+    }
 
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
-pub(super) struct LongWord {
-    hash: u64,
-    count: u64,
-    block: u32,
-    start: u32,
-    length: u64,
+    #[inline(always)]
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the word here may have the hash `hash`.
+    #[inline(always)]
+    fn may_have(self, hash: u64) -> bool {
+        (self.0 ^ hash << 32) >> 32 == 0
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+    fn at(self) -> u32 {
+        self.0 as u32
+    }
 }
 
-impl Entry for LongWord {
+impl Entry for Place {
+    /// One count for all: they are in no order of counts.
     #[inline(always)]
     fn count(&self) -> u64 {
-        self.count
+        u64::from(!self.is_empty())
     }
 }
 
 /// Long words and their counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct LongTable {
-    /// None at first.
-    slots: Option<Slots<LongWord>>,
-    len: usize,
-    bytes: Blocks,
-    /// The hashes of words that are counted together, and the slots where they may be.
-    waiting: Vec<(u64, usize)>,
-}
-
-/// Bytes of words, in blocks that never move.
-#[derive(Clone, Debug, Default)]
-struct Blocks(Vec<Vec<u8>>);
-
-impl Blocks {
-    #[inline(always)]
-    fn word(&self, entry: &LongWord) -> &[u8] {
-        let start = entry.start as usize;
-        &self.0[entry.block as usize][start..start + length(entry)]
-    }
-
-    /// Keeps the bytes of `word`; the block and the place in it.
-    fn push(&mut self, word: &[u8]) -> (u32, u32) {
-        let fits = |block: &Vec<u8>| block.capacity() - block.len() >= word.len();
-        if !self.0.last().is_some_and(fits) {
-            self.0.push(Vec::with_capacity(word.len().max(BLOCK_BYTES)));
-        }
-        let index = self.0.len() - 1;
-        let block = &mut self.0[index];
-        let start = block.len();
-        block.extend_from_slice(word);
-        // A word of more than a block begins its own at 0.
-        let (Ok(index), Ok(start)) = (u32::try_from(index), u32::try_from(start)) else {
-            unreachable!("2^32 blocks of a megabyte do not fit an address space")
-        };
-        (index, start)
-    }
-}
-
-/// The bytes of a word that is in memory.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "it was a length in memory")]
-fn length(entry: &LongWord) -> usize {
-    entry.length as usize
-}
-
-/// Whether two words are the same. A call of the C library would take longer, and with musl much longer.
-#[inline(always)]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() || one.len() < 8 {
-        return one == other;
-    }
-    let (eights, others) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
-    eights.iter().zip(others).all(|(one, other)| one == other)
-        // With bytes that were compared already.
-        && one.last_chunk::<8>() == other.last_chunk::<8>()
+    /// At most half of them are taken.
+    slots: Slots<Place>,
+    entries: Entries,
 }
 
 /// The first slot of a hash among `of`.
 #[inline(always)]
 fn first(hash: u64, of: u32) -> usize {
-    fraction(hash.rotate_left(32), of)
+    fraction(hash << 32, of)
 }
 
 /// The slot after the `at`th.
@@ -114,170 +78,169 @@ fn next(at: usize, of: u32) -> usize {
 }
 
 impl LongTable {
-    /// Makes room for `more` words: at least three slots for two.
+    /// No words, and no memory.
+    pub(super) fn new() -> Self {
+        Self {
+            slots: Slots::new(0),
+            entries: Entries::new(),
+        }
+    }
+
+    /// Makes room for `more` words.
     #[inline(always)]
     fn make_room(&mut self, more: usize) {
-        let slots = self.slots.as_ref().map_or(0, |slots| slots.len());
-        if (self.len + more) * 3 > slots * 2 {
-            self.grow((self.len + more) * 3);
+        let words = self.entries.len() + more;
+        if words * 2 > self.slots.len() {
+            self.grow(words * 2);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, slots: usize) {
-        match &mut self.slots {
-            Some(few) => growth::grow(few, slots, |entry| entry.hash.rotate_left(32)),
-            None => self.slots = Some(Slots::new(slots.max(SLOTS_MIN))),
-        }
-    }
-
-    fn entries(&self) -> impl Iterator<Item = &LongWord> {
-        let slots = self.slots.iter().flat_map(|slots| slots.iter());
-        slots.filter(|entry| entry.count != 0)
+    fn grow(&mut self, least: usize) {
+        let slots = self.slots.len();
+        let more = if slots < SMALL_SLOTS {
+            slots * 4
+        } else {
+            slots / 2 * 3
+        };
+        let more = more.max(least).max(SLOTS_MIN);
+        growth::grow(&mut self.slots, more, |place| place.0);
     }
 
     /// Counts `word` of hash `hash` `count` more times; no allocation for a word seen before.
     pub(super) fn add(&mut self, word: &[u8], hash: u64, count: u64) {
         self.make_room(1);
-        if let Some(slots) = &mut self.slots {
-            self.len += usize::from(add(slots, &mut self.bytes, word, hash, count));
-        }
+        add(&mut self.slots, &mut self.entries, word, hash, count);
     }
 
     /// Counts words of a tile, `[start, end]` of `bytes` each, once each.
-    ///
-    /// Three times over all of them: their slots are asked for, then their bytes, and only then compared.
     pub(super) fn add_all(&mut self, bytes: &[u8], words: &[[u16; 2]], seed: &Seed) {
-        self.make_room(words.len());
-        let Some(slots) = &mut self.slots else {
-            return;
-        };
-        let of = slots.count();
-        let word = |[start, end]: [u16; 2]| &bytes[usize::from(start)..usize::from(end)];
-        self.waiting.clear();
-        self.waiting.extend(words.iter().map(|place| {
-            let hash = seed.hash_long(word(*place));
-            let at = first(hash, of);
-            prefetch(slots, at);
-            (hash, at)
-        }));
-        for (hash, at) in &mut self.waiting {
-            let entry = loop {
-                let entry = &slots[*at];
-                if entry.hash == *hash || entry.count == 0 {
-                    break entry;
-                }
-                *at = next(*at, of);
+        for words in words.chunks(SOME) {
+            let word = |at: usize| {
+                let [start, end]: [u16; 2] = words[at];
+                &bytes[usize::from(start)..usize::from(end)]
             };
-            if entry.count != 0 {
-                let known = self.bytes.word(entry);
-                prefetch(known, 0);
-                prefetch(known, LINE_BYTES);
+            let mut hashes = [0; SOME];
+            for (at, hash) in hashes[..words.len()].iter_mut().enumerate() {
+                *hash = seed.hash_long(word(at));
             }
+            self.add_some(&hashes[..words.len()], word, |_| 1);
         }
-        for (place, (hash, at)) in words.iter().zip(&self.waiting) {
-            let word = word(*place);
-            let entry = &mut slots[*at];
-            if entry.count != 0 && entry.hash == *hash && same(self.bytes.word(entry), word) {
-                entry.count += 1;
-            } else {
-                self.len += usize::from(add(slots, &mut self.bytes, word, *hash, 1));
+    }
+
+    /// Counts at most [`SOME`] words, given by their index in `hashes`, the hash of each.
+    ///
+    /// Three times over all of them: their slots are asked for, then their entries, and only then compared.
+    #[inline(always)]
+    fn add_some<'a>(
+        &mut self,
+        hashes: &[u64],
+        word: impl Fn(usize) -> &'a [u8],
+        count: impl Fn(usize) -> u64,
+    ) {
+        self.make_room(hashes.len());
+        let Self { slots, entries } = self;
+        let of = slots.count();
+        for hash in hashes {
+            prefetch(slots, first(*hash, of));
+        }
+        let mut places = [0; SOME];
+        for (hash, entry) in hashes.iter().zip(&mut places) {
+            let mut at = first(*hash, of);
+            let place = loop {
+                let place = slots[at];
+                if place.may_have(*hash) || place.is_empty() {
+                    break place;
+                }
+                at = next(at, of);
+            };
+            *entry = place.at();
+            entries.prefetch(*entry);
+        }
+        for (index, (hash, entry)) in hashes.iter().zip(places).enumerate() {
+            let (word, count) = (word(index), count(index));
+            // None is at 0; a word that came twice was new before.
+            if entry == 0 || !entries.add(entry, word, count) {
+                add(slots, entries, word, *hash, count);
             }
         }
     }
 
-    /// Adds the words of `other` whose hash there is in the `index`th of `parts` equal parts of all hashes; the sum of their counts.
-    ///
-    /// - `hash`: what hash here a word has, by its hash there.
+    /// Adds the words of `other` whose hash, as `seed` gives it, is in the `index`th of `parts` equal parts of all hashes; the sum of
+    /// their counts.
     pub(super) fn absorb_part(
         &mut self,
         other: &Self,
         (index, parts): (usize, u32),
-        hash: impl Fn(&[u8], u64) -> u64,
+        seed: &Seed,
     ) -> u64 {
-        let of_part = || {
-            let words = other.iter_hashed();
-            words.filter(|(_, hash, _)| fraction(*hash, parts) == index)
-        };
-        // They may come in the order of hashes: a table that grew meanwhile would be full at its start and empty at its end.
-        let (mut sample, mut new) = (0, 0);
-        for (word, there, _) in of_part().take(SAMPLE) {
-            sample += 1;
-            new += usize::from(self.count(word, hash(word, there)) == 0);
-        }
-        let all = other.len() / parts as usize;
-        let new = (all / sample.max(1) * new).min(all);
-        self.make_room(new + new / 10);
+        let words = other
+            .iter()
+            .map(|(word, count)| (word, seed.hash_long(word), count));
+        let mut words = words.filter(|(_, hash, _)| fraction(*hash, parts) == index);
         let mut sum = 0;
-        for (word, there, count) in of_part() {
-            self.add(word, hash(word, there), count);
-            sum += count;
+        loop {
+            let (mut hashes, mut some, mut count) = ([0; SOME], [(&[][..], 0); SOME], 0);
+            for ((word, hash, times), (its, place)) in words
+                .by_ref()
+                .take(SOME)
+                .zip(hashes.iter_mut().zip(&mut some))
+            {
+                (*its, *place) = (hash, (word, times));
+                sum += times;
+                count += 1;
+            }
+            self.add_some(&hashes[..count], |at| some[at].0, |at| some[at].1);
+            if count < SOME {
+                return sum;
+            }
         }
-        sum
     }
 
     /// How often `word` of hash `hash` was counted.
     pub(super) fn count(&self, word: &[u8], hash: u64) -> u64 {
-        let Some(slots) = &self.slots else {
+        if self.len() == 0 {
             return 0;
-        };
-        let mut at = first(hash, slots.count());
+        }
+        let of = self.slots.count();
+        let mut at = first(hash, of);
         loop {
-            let entry = &slots[at];
-            if entry.count == 0 || entry.hash == hash && same(self.bytes.word(entry), word) {
-                return entry.count;
+            let place = self.slots[at];
+            if place.is_empty() {
+                return 0;
             }
-            at = next(at, slots.count());
+            if place.may_have(hash) && self.entries.is(place.at(), word) {
+                return self.entries.count(place.at());
+            }
+            at = next(at, of);
         }
     }
 
     /// How many different words there are.
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.entries.len()
     }
 
-    /// Every word with its hash and count, in no order.
-    pub(super) fn iter_hashed(&self) -> impl Iterator<Item = (&[u8], u64, u64)> {
-        self.entries()
-            .map(|entry| (self.bytes.word(entry), entry.hash, entry.count))
-    }
-
-    /// Every word with its count, in no order.
+    /// Every word with its count, in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.entries()
-            .map(|entry| (self.bytes.word(entry), entry.count))
+        self.entries.iter()
     }
 }
 
-/// Counts `word` `count` more times; whether it is new. There is room for it.
+/// Counts `word` `count` more times. There is room for it.
 #[inline(never)]
-fn add(
-    slots: &mut Slots<LongWord>,
-    bytes: &mut Blocks,
-    word: &[u8],
-    hash: u64,
-    count: u64,
-) -> bool {
+fn add(slots: &mut Slots<Place>, entries: &mut Entries, word: &[u8], hash: u64, count: u64) {
     let of = slots.count();
     let mut at = first(hash, of);
     loop {
-        let entry = &mut slots[at];
-        if entry.count == 0 {
-            let (block, start) = bytes.push(word);
-            let length = word.len() as u64;
-            *entry = LongWord {
-                hash,
-                count,
-                block,
-                start,
-                length,
-            };
-            return true;
+        let place = &mut slots[at];
+        if place.is_empty() {
+            *place = Place::new(hash, entries.push(word, count));
+            return;
         }
-        if entry.hash == hash && same(bytes.word(entry), word) {
-            entry.count += count;
-            return false;
+        if place.may_have(hash) && entries.add(place.at(), word, count) {
+            return;
         }
         at = next(at, of);
     }
@@ -318,7 +281,7 @@ mod tests {
     #[test]
     fn words_of_a_tile_are_counted_as_a_map_does_whatever_is_there_already() {
         let seed = Seed::random();
-        let mut table = LongTable::default();
+        let mut table = LongTable::new();
         let mut expected = BTreeMap::new();
         let steps: u16 = if cfg!(miri) { 3 } else { 60 };
         for step in 0..steps {
@@ -335,10 +298,10 @@ mod tests {
 
     #[test]
     fn words_with_one_hash_are_told_apart_by_their_bytes() {
-        let (mut table, mut expected) = (LongTable::default(), BTreeMap::new());
+        let (mut table, mut expected) = (LongTable::new(), BTreeMap::new());
         for number in 1..if cfg!(miri) { 100 } else { 3000_u64 } {
             let word = format!("{:030}", number % 700).into_bytes();
-            table.add(&word, (number % 7) << 31, number);
+            table.add(&word, (number % 7) << 29, number);
             *expected.entry(word).or_insert(0) += number;
         }
         assert_eq!(sorted(&table), expected.into_iter().collect::<Vec<_>>());
@@ -348,7 +311,7 @@ mod tests {
     fn parts_of_tables_are_all_of_them() {
         let seed = Seed::random();
         let hash = |word: &[u8]| seed.hash_long(word);
-        let (mut first, mut second) = (LongTable::default(), LongTable::default());
+        let (mut first, mut second) = (LongTable::new(), LongTable::new());
         for number in 0..if cfg!(miri) { 40 } else { 4000 } {
             let word = format!("{number:040}").into_bytes();
             if number % 3 != 0 {
@@ -359,13 +322,13 @@ mod tests {
             }
         }
         let mut whole = first.clone();
-        whole.absorb_part(&second, (0, 1), |_, hash| hash);
+        whole.absorb_part(&second, (0, 1), &seed);
         let mut parts = Vec::new();
         for index in 0..3 {
-            let mut part = LongTable::default();
+            let mut part = LongTable::new();
             let mut sum = 0;
             for table in [&first, &second] {
-                sum += part.absorb_part(table, (index, 3), |_, hash| hash);
+                sum += part.absorb_part(table, (index, 3), &seed);
             }
             assert_eq!(sum, part.iter().map(|(_, count)| count).sum::<u64>());
             parts.extend(sorted(&part));

@@ -5,6 +5,7 @@
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod aes;
 mod counted;
+mod entries;
 mod growth;
 mod hash;
 mod key;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-use super::long::LongWord;
+use super::long::Place;
 use super::short::Slot;
 
 /// 2 MiB, a huge page: from here on slots have memory of their own from the system. A table of that size does not fit the
@@ -32,8 +32,11 @@ pub(super) unsafe trait Plain: Copy + Send + Sync {}
 // SAFETY: words of eight bytes and a count.
 unsafe impl<const N: usize> Plain for Slot<N> {}
 
-// SAFETY: five integers that leave no gap.
-unsafe impl Plain for LongWord {}
+// SAFETY: one integer; 0 is an empty one.
+unsafe impl Plain for Place {}
+
+// SAFETY: bytes; zeros are none of a word.
+unsafe impl<const N: usize> Plain for [u8; N] {}
 
 /// A number of slots.
 ///

@@ -40,7 +40,7 @@ impl Table {
             seed,
             narrow: Counted::new(),
             wide: Counted::new(),
-            long: LongTable::default(),
+            long: LongTable::new(),
             words: 0,
             reseeded: false,
             scatter: None,
@@ -267,12 +267,7 @@ impl Table {
             narrow.absorb(&other.narrow, seed);
             wide.absorb(&other.wide, seed);
         };
-        let is_same = seed.has_long_of(&other.seed);
-        let mut long = || {
-            long.absorb_part(&other.long, (0, 1), |word, hash| {
-                if is_same { hash } else { seed.hash_long(word) }
-            })
-        };
+        let mut long = || long.absorb_part(&other.long, (0, 1), seed);
         match pool {
             Some(pool) if other.len() > BESIDE_WORDS_MIN => drop(pool.join(short, long)),
             _ => {
@@ -294,7 +289,7 @@ impl Table {
             part.words += part.narrow.absorb_part(&table.narrow, which, others, &seed);
             part.words += part.wide.absorb_part(&table.wide, which, others, &seed);
             // Long words have the same hashes here.
-            part.words += part.long.absorb_part(&table.long, which, |_, hash| hash);
+            part.words += part.long.absorb_part(&table.long, which, &seed);
         }
         Some(part)
     }
