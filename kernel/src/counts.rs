@@ -98,16 +98,11 @@ fn merge_by_parts(tables: Vec<Table>) -> Vec<Table> {
     merged.into_iter().flatten().collect()
 }
 
-/// The `n` most frequent of `words` that `filters` admit.
-fn top_of<'a>(
-    words: impl Iterator<Item = (&'a [u8], u64)>,
-    n: u64,
-    filters: &Filters,
-) -> TopBuilder {
-    let mut builder = TopBuilder::new(n, filters.clone());
+/// `top` with `words`.
+fn add_to<'a>(mut top: TopBuilder, words: impl Iterator<Item = (&'a [u8], u64)>) -> TopBuilder {
     // A loop in each piece, rather than asking piece after piece for one word.
-    words.for_each(|(word, count)| builder.push(word, count));
-    builder
+    words.for_each(|(word, count)| top.push(word, count));
+    top
 }
 
 impl Counts {
@@ -212,16 +207,15 @@ impl Counts {
         let whole = self.whole();
         let builder = match pool {
             Some(pool) if whole.distinct() > PARALLEL_WORDS_MIN as u64 => pool.install(|| {
-                let tables = whole
-                    .tables
-                    .par_iter()
-                    .map(|table| top_of(table.iter(), n, filters));
-                let parts = whole.parts.pieces().par_iter();
-                let parts = parts.map(|part| top_of(part.iter(), n, filters));
                 let none = || TopBuilder::new(n, filters.clone());
+                let tables = whole.tables.par_iter();
+                let tables = tables.fold(none, |top, table| add_to(top, table.iter()));
+                // One builder for many parts: what the top must have at least is soon more than most words have.
+                let parts = whole.parts.pieces().par_iter();
+                let parts = parts.fold(none, |top, part| add_to(top, part.iter()));
                 tables.chain(parts).reduce(none, TopBuilder::join)
             }),
-            _ => top_of(whole.iter(), n, filters),
+            _ => add_to(TopBuilder::new(n, filters.clone()), whole.iter()),
         };
         builder.finish()
     }
@@ -279,7 +273,7 @@ mod tests {
         let tables =
             [words(0..300), words(200..500), words(100..400)].map(|text| table_of(&text, &seed));
         let whole = Whole {
-            tables: merge_by_parts(tables.to_vec()),
+            tables: merge_by_parts(tables.into()),
             parts: Parts::default(),
         };
         assert_eq!(whole.tables.len(), 3);
@@ -308,14 +302,13 @@ mod tests {
             ),
         ) {
             let seed = Seed::random();
-            let mut tables = Vec::new();
-            for words in texts {
-                let text: Vec<String> = words
-                    .into_iter()
-                    .map(|(number, length)| format!("{number:0length$x}"))
-                    .collect();
-                tables.push(table_of(&text.join(" "), &seed));
-            }
+            let table = |words: &Vec<(u32, usize)>| {
+                let words = words.iter();
+                let text: Vec<String> =
+                    words.map(|(number, length)| format!("{number:0length$x}")).collect();
+                table_of(&text.join(" "), &seed)
+            };
+            let tables = || texts.iter().map(table).collect::<Vec<Table>>();
             let sorted = |tables: Vec<Table>| {
                 let sum: u64 = tables.iter().map(Table::words).sum();
                 let whole = Whole { tables, parts: Parts::default() };
@@ -324,8 +317,8 @@ mod tests {
                 words.sort_unstable();
                 (words, whole.distinct(), sum)
             };
-            let parts = sorted(merge_by_parts(tables.clone()));
-            prop_assert_eq!(parts, sorted(merge_into_one(tables, None)));
+            let parts = sorted(merge_by_parts(tables()));
+            prop_assert_eq!(parts, sorted(merge_into_one(tables(), None)));
         }
     }
 }

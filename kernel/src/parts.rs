@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::table::{Counter, PARTS, Part, Seed, Table};
+use crate::table::{Chunks, Counter, PARTS, Part, Seed, Table};
 
 /// Different words with their counts, in parts by their hashes.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Parts {
             Some(pool) => pool.install(|| tables.par_iter_mut().map(take).collect()),
             None => tables.iter_mut().map(take).collect(),
         };
-        let mut work: Vec<Vec<Part>> = vec![Vec::new(); PARTS];
+        let mut work: Vec<Vec<Part>> = (0..PARTS).map(|_| Vec::new()).collect();
         for parts in taken {
             for (work, part) in work.iter_mut().zip(parts) {
                 work.push(part);
@@ -69,13 +69,11 @@ impl Parts {
 /// Takes parts, by the counter `next`, and counts them, until none is left; what came of them, and how many words they have.
 fn count(work: &[Mutex<Vec<Part>>], next: &AtomicUsize, seed: &Seed) -> (Vec<Part>, u64) {
     let mut counter = Counter::new(seed);
-    let (mut done, mut spare) = (Vec::new(), Vec::new());
+    let (mut done, mut chunks) = (Vec::new(), Chunks::default());
     let mut distinct = 0;
     while let Some(parts) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
         let parts = std::mem::take(&mut *parts.lock().unwrap_or_else(PoisonError::into_inner));
-        done.push(Part::counted(parts, &mut counter, &mut spare));
-        // What is left over is given back at once.
-        spare.clear();
+        done.push(Part::counted(parts, &mut counter, &mut chunks));
         distinct += counter.len() as u64;
     }
     (done, distinct)

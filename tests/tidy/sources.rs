@@ -15,8 +15,8 @@ const UNSAFE_FILES: &[&str] = &[
     "kernel/src/scan/avx512.rs",
     "kernel/src/scan/neon.rs",
     "kernel/src/scan/sse2.rs",
-    "kernel/src/table/arena.rs",
     "kernel/src/table/aes.rs",
+    "kernel/src/table/chunks.rs",
     "kernel/src/table/prefetch.rs",
     "kernel/src/table/slots.rs",
 ];

@@ -18,7 +18,7 @@ const HOT_SLOTS: usize = if cfg!(test) { 1024 } else { 1 << 14 };
 const LOOKED_MAX: usize = if cfg!(test) { 256 } else { 1 << 16 };
 
 /// Words of at most `8 * N` bytes and their counts.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Counted<const N: usize> {
     pub(super) table: ShortTable<N>,
     /// How many words were counted in the table, or written down.

@@ -15,7 +15,7 @@ const UNIT_BYTES: usize = 16;
 const UNITS_MIN: usize = 1 << 10;
 
 /// Words and counts, in the order in which they came.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Entries {
     units: Slots<[u8; UNIT_BYTES]>,
     /// The first unit that is free.
@@ -140,7 +140,11 @@ mod tests {
     fn words_of_all_lengths_come_back_in_order_with_their_counts() {
         let mut entries = Entries::new();
         let lengths = if cfg!(miri) { 0..70 } else { 0..3000_u64 };
-        let word = |length: u64| -> Vec<u8> { (0..length).map(|at| (at ^ length) as u8).collect() };
+        let word = |length: u64| -> Vec<u8> {
+            (0..length)
+                .map(|at| (at ^ length).to_le_bytes()[0])
+                .collect()
+        };
         let places: Vec<u32> = lengths
             .clone()
             .map(|length| entries.push(&word(length), length + 1))

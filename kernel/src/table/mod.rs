@@ -4,6 +4,7 @@
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod aes;
+mod chunks;
 mod counted;
 mod entries;
 mod growth;
@@ -16,6 +17,7 @@ mod short;
 mod slots;
 mod words;
 
+pub(crate) use chunks::Chunks;
 pub(crate) use hash::{Seed, fraction};
 pub(crate) use key::Key;
 pub(crate) use scatter::{Counter, PARTS, Part};

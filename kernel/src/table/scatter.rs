@@ -10,6 +10,7 @@
 //!
 //! When words are written down rather than counted is decided in `counted`.
 
+use super::chunks::{Chunk, Chunks};
 use super::hash::{Seed, fraction};
 use super::key::{Key, WIDE_BYTES_MAX, length};
 use super::prefetch::{prefetch, prefetch_to_write};
@@ -21,24 +22,18 @@ use crate::scan::SOME;
 pub(crate) const PARTS: usize = PART_COUNT as usize;
 const PART_COUNT: u32 = if cfg!(test) { 16 } else { 512 };
 
-/// 8 KiB: what each part has before it is seen whether words come again.
-const FIRST_CHUNK_BYTES: usize = if cfg!(test) {
-    1 << 8
+/// 8 KiB: what each part has before it is seen whether words come again. An odd number of cache lines: parts fill up at the same pace,
+/// and what is written at a time would be in the same few sets of each cache otherwise.
+const FIRST_CHUNK_BYTES: usize = if cfg!(test) { 1 << 8 } else { 129 * LINE_BYTES };
+
+/// 33 KiB, an odd number of cache lines too.
+const CHUNK_BYTES: usize = if cfg!(test) {
+    1 << 10
 } else {
-    129 * LINE_BYTES - HEAD_BYTES
+    515 * LINE_BYTES
 };
 
-/// 134 KiB, of which only what is written takes memory: from 128 KiB on allocators leave clearing to the system. No power of two: parts
-/// fill up at the same pace, and what is written at a time would be in the same few sets of each cache.
-const CHUNK_BYTES: usize = if cfg!(test) { 1 << 10 } else { 134 << 10 };
-
-/// So many neighbours begin at different lines of a page, since such chunks begin at pages.
-const SKEWS: usize = if cfg!(test) { 4 } else { 64 };
-
 const LINE_BYTES: usize = 64;
-
-/// What an allocator keeps before an allocation.
-const HEAD_BYTES: usize = 16;
 
 /// 4 MiB: with as many records it is time to look whether words come again.
 const FIRST_BYTES_MAX: usize = if cfg!(test) { 4 << 10 } else { 4 << 20 };
@@ -54,34 +49,19 @@ const MANY: u8 = 0x80;
 const LENGTH: u8 = 0x1F;
 
 /// Records of the words whose hashes are in one of [`PARTS`] equal parts of all hashes.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Part {
     /// Those that are full, with where their records end.
-    full: Vec<(Box<[u8]>, usize)>,
-    /// The one that is written to; none at first.
-    chunk: Box<[u8]>,
+    full: Vec<(Chunk, usize)>,
+    /// The one that is written to; of no bytes at first.
+    chunk: Chunk,
     at: usize,
-    /// Where records begin in chunks but the first.
-    skew: usize,
 }
 
 impl Part {
-    /// No words.
-    fn new(index: usize) -> Self {
-        Self {
-            skew: index * SKEWS / PARTS * LINE_BYTES,
-            ..Self::default()
-        }
-    }
-
-    /// Writes a word down, in a chunk of `spare` when one more is needed; how many bytes the record has.
+    /// Writes a word down, in one more chunk where needed; how many bytes the record has.
     #[inline(always)]
-    fn push<const N: usize>(
-        &mut self,
-        words: &[u64; N],
-        count: u64,
-        spare: &mut Vec<Box<[u8]>>,
-    ) -> usize {
+    fn push<const N: usize>(&mut self, words: &[u64; N], count: u64, chunks: &mut Chunks) -> usize {
         let room = loop {
             match self
                 .chunk
@@ -89,7 +69,7 @@ impl Part {
                 .and_then(<[u8]>::first_chunk_mut::<RECORD_ROOM>)
             {
                 Some(room) => break room,
-                None => self.turn_over(spare),
+                None => self.turn_over(chunks),
             }
         };
         let length = length(words);
@@ -125,39 +105,23 @@ impl Part {
     /// Goes on in another chunk.
     #[cold]
     #[inline(never)]
-    fn turn_over(&mut self, spare: &mut Vec<Box<[u8]>>) {
-        let bytes = if self.chunk.is_empty() {
+    fn turn_over(&mut self, chunks: &mut Chunks) {
+        let chunk = chunks.take(if self.chunk.is_empty() {
             FIRST_CHUNK_BYTES
         } else {
             CHUNK_BYTES
-        };
-        let chunk = spare
-            .pop()
-            .unwrap_or_else(|| vec![0; bytes].into_boxed_slice());
+        });
         let full = std::mem::replace(&mut self.chunk, chunk);
         if !full.is_empty() {
             self.full.push((full, self.at));
         }
-        self.at = self.start(&self.chunk);
+        self.at = 0;
     }
 
-    /// Where records begin in a chunk.
-    fn start(&self, chunk: &[u8]) -> usize {
-        if chunk.len() == CHUNK_BYTES {
-            self.skew
-        } else {
-            0
-        }
-    }
-
-    /// The records of each chunk, with what may be read past them.
+    /// Each chunk, with where its records end.
     fn chunks(&self) -> impl Iterator<Item = (&[u8], usize)> {
         let full = self.full.iter().map(|(chunk, end)| (&chunk[..], *end));
-        let chunks = full.chain(std::iter::once((&self.chunk[..], self.at)));
-        chunks.map(|(chunk, end)| {
-            let start = self.start(chunk);
-            (&chunk[start..], end - start)
-        })
+        full.chain(std::iter::once((&self.chunk[..], self.at)))
     }
 
     /// How many bytes its records have.
@@ -220,13 +184,8 @@ impl Part {
         }
     }
 
-    /// A part with all the words of `parts`, each once, counted in `counter`; chunks that it does not need go to `spare`.
-    pub(crate) fn counted(
-        parts: Vec<Self>,
-        counter: &mut Counter,
-        spare: &mut Vec<Box<[u8]>>,
-    ) -> Self {
-        counter.clear();
+    /// A part with all the words of `parts`, each once, counted in `counter`; their chunks go to `chunks`.
+    pub(crate) fn counted(parts: Vec<Self>, counter: &mut Counter, chunks: &mut Chunks) -> Self {
         for part in &parts {
             part.count_into(&mut counter.table, &counter.seed);
             if counter.table.is_flooded() {
@@ -234,18 +193,17 @@ impl Part {
                 counter.reseed();
             }
         }
-        let mut whole = Self {
-            skew: parts.first().map_or(0, |part| part.skew),
-            ..Self::default()
-        };
         // What was read is written over.
         for part in parts {
-            let chunks = part.full.into_iter().map(|(chunk, _)| chunk);
-            spare.extend(chunks.chain([part.chunk]).filter(|chunk| !chunk.is_empty()));
+            let full = part.full.into_iter().map(|(chunk, _)| chunk);
+            full.chain([part.chunk])
+                .for_each(|chunk| chunks.keep(chunk));
         }
-        for (words, count) in counter.table.words() {
-            whole.push(&words, count, spare);
-        }
+        let mut whole = Self::default();
+        counter.len = counter.table.len();
+        counter.table.take_all(|words, count| {
+            whole.push(words, count, chunks);
+        });
         whole
     }
 }
@@ -269,8 +227,10 @@ fn head(bytes: &[u8]) -> (usize, usize, u64) {
 /// What counts one part after another.
 #[derive(Debug)]
 pub(crate) struct Counter {
+    /// Empty between parts.
     table: ShortTable<3>,
     seed: Seed,
+    len: usize,
 }
 
 impl Counter {
@@ -279,16 +239,13 @@ impl Counter {
         Self {
             table: ShortTable::new(),
             seed: seed.with_other_words(),
+            len: 0,
         }
     }
 
     /// How many different words the last part has.
     pub(crate) fn len(&self) -> usize {
-        self.table.len()
-    }
-
-    fn clear(&mut self) {
-        self.table.clear();
+        self.len
     }
 
     #[cold]
@@ -304,7 +261,7 @@ impl Counter {
 }
 
 /// All parts of one worker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Scatter {
     /// Whose hashes make the parts.
     seed: Seed,
@@ -313,8 +270,7 @@ pub(crate) struct Scatter {
     bytes: usize,
     /// With more bytes the parts are counted, so that words that come again do not pile up.
     bytes_max: usize,
-    /// Chunks that are not in use.
-    spare: Vec<Box<[u8]>>,
+    chunks: Chunks,
 }
 
 impl Scatter {
@@ -322,10 +278,10 @@ impl Scatter {
     pub(crate) fn new(seed: Seed) -> Self {
         Self {
             seed,
-            parts: (0..PARTS).map(Part::new).collect(),
+            parts: (0..PARTS).map(|_| Part::default()).collect(),
             bytes: 0,
             bytes_max: FIRST_BYTES_MAX,
-            spare: Vec::new(),
+            chunks: Chunks::default(),
         }
     }
 
@@ -337,7 +293,7 @@ impl Scatter {
     /// Writes a word down whose hash is in the part `part`.
     #[inline(always)]
     pub(crate) fn push<const N: usize>(&mut self, part: usize, words: &[u64; N], count: u64) {
-        self.bytes += self.parts[part % PARTS].push(words, count, &mut self.spare);
+        self.bytes += self.parts[part % PARTS].push(words, count, &mut self.chunks);
     }
 
     /// Whether there are so many records that words that came again should be added up.
@@ -358,7 +314,7 @@ impl Scatter {
         let mut counter = Counter::new(&self.seed);
         let mut distinct = 0;
         for part in &mut self.parts {
-            *part = Part::counted(vec![std::mem::take(part)], &mut counter, &mut self.spare);
+            *part = Part::counted(vec![std::mem::take(part)], &mut counter, &mut self.chunks);
             distinct += counter.len();
         }
         let after = written(&self.parts);
@@ -397,7 +353,7 @@ mod tests {
     fn words_of_every_length_and_count_come_back() {
         let seed = Seed::random();
         let mut part = Part::default();
-        let mut spare = Vec::new();
+        let mut chunks = Chunks::default();
         let mut expected = BTreeMap::new();
         for length in 1..=WIDE_BYTES_MAX {
             for (fill, count) in [
@@ -410,8 +366,8 @@ mod tests {
                 let mut word = vec![0; length];
                 word[length - 1] = fill;
                 let key = Key::<3>::of(&word, &seed).unwrap();
-                part.push(&key.words(), count, &mut spare);
-                part.push(&key.words(), 1, &mut spare);
+                part.push(&key.words(), count, &mut chunks);
+                part.push(&key.words(), 1, &mut chunks);
                 *expected.entry(word).or_insert(0) += count + 1;
             }
         }
@@ -423,7 +379,7 @@ mod tests {
         let counted = Part::counted(
             vec![part, Part::default()],
             &mut Counter::new(&seed),
-            &mut spare,
+            &mut chunks,
         );
         let counted: Vec<(Vec<u8>, u64)> = counted
             .iter()
@@ -431,7 +387,6 @@ mod tests {
             .collect();
         assert_eq!(counted.len(), expected.len(), "a word is there twice");
         assert_eq!(counted.into_iter().collect::<BTreeMap<_, _>>(), expected);
-        assert!(!spare.is_empty(), "what was read is used again");
     }
 
     #[test]
@@ -447,7 +402,10 @@ mod tests {
                 compactions += 1;
             }
             let chunks: usize = scatter.parts.iter().map(|part| part.full.len() + 1).sum();
-            assert!(chunks + scatter.spare.len() < 6 * PARTS, "{chunks} chunks");
+            assert!(
+                chunks + scatter.chunks.spare() < 6 * PARTS,
+                "{chunks} chunks"
+            );
         }
         assert!(compactions > usize::from(!cfg!(miri)));
     }

@@ -104,7 +104,7 @@ impl<const N: usize> Entry for Slot<N> {
 const SLOTS_MIN: usize = 1024;
 
 /// Short words and their counts.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ShortTable<const N: usize> {
     slots: Slots<Slot<N>>,
     len: usize,
@@ -250,13 +250,6 @@ impl<const N: usize> ShortTable<N> {
         }
     }
 
-    /// Removes all words; the slots stay.
-    pub(crate) fn clear(&mut self) {
-        self.slots.fill(Slot::default());
-        self.len = 0;
-        self.flooded = false;
-    }
-
     /// How many slots there are.
     #[inline(always)]
     pub(crate) fn slots_count(&self) -> u32 {
@@ -375,10 +368,16 @@ impl<const N: usize> ShortTable<N> {
         used.map(|slot| (slot.word(), slot.count))
     }
 
-    /// Every word, as the words of its key, with its count, in no order.
-    pub(crate) fn words(&self) -> impl Iterator<Item = ([u64; N], u64)> {
-        let used = self.slots.iter().filter(|slot| slot.count != 0);
-        used.map(|slot| (slot.words(), slot.count))
+    /// Takes all words out, in no order, each as the words of its key with its count; the slots stay.
+    pub(crate) fn take_all(&mut self, mut taken: impl FnMut(&[u64; N], u64)) {
+        for slot in &mut *self.slots {
+            if slot.count != 0 {
+                let slot = std::mem::take(slot);
+                taken(&slot.words(), slot.count);
+            }
+        }
+        self.len = 0;
+        self.flooded = false;
     }
 
     /// Every key with its count, in no order.

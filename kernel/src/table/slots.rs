@@ -155,14 +155,6 @@ impl<T: Plain> DerefMut for Slots<T> {
     }
 }
 
-impl<T: Plain> Clone for Slots<T> {
-    fn clone(&self) -> Self {
-        let mut slots = Self::new(self.len());
-        slots.copy_from_slice(self);
-        slots
-    }
-}
-
 impl<T: Plain> fmt::Debug for Slots<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} slots", self.len())

@@ -19,7 +19,7 @@ const COUNTED_MAX: usize = if cfg!(test) { 1000 } else { 200_000 };
 const BESIDE_WORDS_MIN: usize = if cfg!(test) { 100 } else { 10_000 };
 
 /// Words and counts.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Table {
     seed: Seed,
     /// Words of at most 8 bytes.
@@ -337,7 +337,7 @@ mod tests {
             }
         }
         let [mut all, other] = tables;
-        all.absorb(&other.clone(), None);
+        all.absorb(&other, None);
         assert_eq!(all.len(), expected.len());
         let expected = expected.iter().map(|(word, count)| (&word[..], *count));
         assert_eq!(sorted(all.iter()), sorted(expected));
