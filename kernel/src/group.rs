@@ -66,11 +66,11 @@ pub(crate) fn count_groups<const ODD: bool>(
         count_narrow(means, bytes, &split.narrow, narrow, table);
         count_wide(bytes, &split.wide, &mut wide.0, table);
         if ODD {
-            for &[start, end] in &split.others {
-                others(table, usize::from(start), usize::from(end));
+            for place in split.others.words() {
+                others(table, place.start(), place.start() + place.length());
             }
-        } else if !split.others.is_empty() {
-            table.add_longs(bytes, &split.others);
+        } else if split.others.len() > 0 {
+            table.add_longs(bytes, split.others.words());
         }
     }
 }

@@ -229,7 +229,8 @@ fn write_places(bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
 fn split_words(words: &[[u16; 2]], split: &mut Split) {
     let (sixteens, rest) = words.as_chunks::<16>();
-    let (mut narrow_count, mut wide_count) = (split.narrow.count, split.wide.count);
+    let lists = [&split.narrow, &split.wide, &split.others];
+    let [mut narrow_count, mut wide_count, mut others_count] = lists.map(|list| list.count);
     for sixteen in sixteens {
         // SAFETY: 64 bytes can be read, and the load needs no alignment.
         let both = unsafe { _mm512_loadu_si512(sixteen.as_ptr().cast()) };
@@ -244,15 +245,14 @@ fn split_words(words: &[[u16; 2]], split: &mut Split) {
         let short = at_most(WIDE_MAX);
         set(&mut split.wide, wide_count, short & !narrow, places);
         wide_count += (short & !narrow).count_ones() as usize;
+        // Hardly ever in some texts, nearly always in others.
         if short != !0 {
-            let others = sixteen
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| short >> at & 1 == 0);
-            split.others.extend(others.map(|(_, word)| *word));
+            set(&mut split.others, others_count, !short, places);
+            others_count += short.count_zeros() as usize;
         }
     }
-    (split.narrow.count, split.wide.count) = (narrow_count, wide_count);
+    let counts = [narrow_count, wide_count, others_count];
+    [split.narrow.count, split.wide.count, split.others.count] = counts;
     split.push(rest);
 }
 

@@ -26,5 +26,5 @@ pub(crate) use places::PLACES_ROOM;
 #[cfg(test)]
 pub(crate) use portable::Portable;
 pub(crate) use split::{
-    Hashed, List, NARROW_MAX, SOME, SPLIT_WORDS, Split, TILE_BYTES, TileBytes, WIDE_MAX,
+    Hashed, List, NARROW_MAX, Place, SOME, SPLIT_WORDS, Split, TILE_BYTES, TileBytes, WIDE_MAX,
 };

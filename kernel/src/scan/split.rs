@@ -49,7 +49,7 @@ pub(crate) struct Place(u32);
 
 impl Place {
     #[inline(always)]
-    fn new([start, end]: [u16; 2]) -> Self {
+    pub(crate) fn new([start, end]: [u16; 2]) -> Self {
         let both = u32::from(start) | u32::from(end) << 16;
         Self(both.wrapping_sub(both << 16))
     }
@@ -69,6 +69,12 @@ impl Place {
     #[inline(always)]
     fn is_at_most(self, bytes: u8) -> bool {
         self.0 >> 16 <= u32::from(bytes)
+    }
+
+    /// Its bytes, which are all in the tile.
+    #[inline(always)]
+    pub(crate) fn of(self, bytes: &TileBytes) -> &[u8] {
+        &bytes[self.start()..self.start() + self.length()]
     }
 }
 
@@ -98,6 +104,19 @@ impl List {
         self.count
     }
 
+    /// All of them.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> &[Place] {
+        self.places.get(..self.count).unwrap_or(&self.places)
+    }
+
+    /// Adds a word.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, word: [u16; 2]) {
+        self.places[self.count % LIST_WORDS] = Place::new(word);
+        self.count += 1;
+    }
+
     /// Words from the `at`th on; past the last they are of no meaning.
     #[inline(always)]
     pub(crate) fn some(&self, at: usize) -> Option<&[Place; SOME]> {
@@ -112,15 +131,15 @@ pub(crate) struct Split {
     pub(crate) narrow: List,
     /// Words of 9 to 24 bytes.
     pub(crate) wide: List,
-    /// All others, where they start and end.
-    pub(crate) others: Vec<[u16; 2]>,
+    /// All others.
+    pub(crate) others: List,
 }
 
 impl Split {
     pub(crate) const EMPTY: Self = Self {
         narrow: List::EMPTY,
         wide: List::EMPTY,
-        others: Vec::new(),
+        others: List::EMPTY,
     };
 
     /// Takes all words out.
@@ -128,26 +147,25 @@ impl Split {
     pub(crate) fn clear(&mut self) {
         self.narrow.count = 0;
         self.wide.count = 0;
-        self.others.clear();
+        self.others.count = 0;
     }
 
-    /// Adds words, `[start, end]` each. No branch depends on lengths but whether they are longer than 24 bytes.
+    /// Adds words, `[start, end]` each. No branch depends on lengths.
     #[inline(always)]
     pub(crate) fn push(&mut self, words: &[[u16; 2]]) {
-        debug_assert!(self.narrow.count + self.wide.count + words.len() <= SPLIT_WORDS);
         // Counts in memory would make each word wait for the one before.
-        let (mut narrow_count, mut wide_count) = (self.narrow.count, self.wide.count);
+        let mut counts = [&self.narrow, &self.wide, &self.others].map(|list| list.count);
+        debug_assert!(counts.iter().sum::<usize>() + words.len() <= SPLIT_WORDS);
         for &word in words {
             let place = Place::new(word);
             let (is_narrow, is_short) = (place.is_at_most(NARROW_MAX), place.is_at_most(WIDE_MAX));
-            self.narrow.places[narrow_count % LIST_WORDS] = place;
-            self.wide.places[wide_count % LIST_WORDS] = place;
-            narrow_count += usize::from(is_narrow);
-            wide_count += usize::from(is_short) - usize::from(is_narrow);
-            if !is_short {
-                self.others.push(word);
-            }
+            self.narrow.places[counts[0] % LIST_WORDS] = place;
+            self.wide.places[counts[1] % LIST_WORDS] = place;
+            self.others.places[counts[2] % LIST_WORDS] = place;
+            counts[0] += usize::from(is_narrow);
+            counts[1] += usize::from(is_short) - usize::from(is_narrow);
+            counts[2] += usize::from(!is_short);
         }
-        (self.narrow.count, self.wide.count) = (narrow_count, wide_count);
+        [self.narrow.count, self.wide.count, self.others.count] = counts;
     }
 }

@@ -13,7 +13,7 @@ use super::growth::{self, Entry};
 use super::hash::{Seed, fraction};
 use super::prefetch::prefetch;
 use super::slots::Slots;
-use crate::scan::SOME;
+use crate::scan::{Place, SOME, TileBytes};
 
 /// The first slots, 4 KiB.
 const SLOTS_MIN: usize = 512;
@@ -24,9 +24,9 @@ const SMALL_SLOTS: usize = 1 << 17;
 /// Where the entry of a word is, and half of the word's hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
-pub(super) struct Place(u64);
+pub(super) struct LongSlot(u64);
 
-impl Place {
+impl LongSlot {
     fn new(hash: u64, at: u32) -> Self {
         Self(hash << 32 | u64::from(at))
     }
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-impl Entry for Place {
+impl Entry for LongSlot {
     /// One count for all: they are in no order of counts.
     #[inline(always)]
     fn count(&self) -> u64 {
@@ -61,7 +61,7 @@ impl Entry for Place {
 #[derive(Debug)]
 pub(super) struct LongTable {
     /// At most half of them are taken.
-    slots: Slots<Place>,
+    slots: Slots<LongSlot>,
     entries: Entries,
 }
 
@@ -105,7 +105,7 @@ impl LongTable {
             slots / 2 * 3
         };
         let more = more.max(least).max(SLOTS_MIN);
-        growth::grow(&mut self.slots, more, |place| place.0);
+        growth::grow(&mut self.slots, more, |slot| slot.0);
     }
 
     /// Counts `word` of hash `hash` `count` more times; no allocation for a word seen before.
@@ -114,18 +114,14 @@ impl LongTable {
         add(&mut self.slots, &mut self.entries, word, hash, count);
     }
 
-    /// Counts words of a tile, `[start, end]` of `bytes` each, once each.
-    pub(super) fn add_all(&mut self, bytes: &[u8], words: &[[u16; 2]], seed: &Seed) {
+    /// Counts words of a tile once each.
+    pub(super) fn add_all(&mut self, bytes: &TileBytes, words: &[Place], seed: &Seed) {
         for words in words.chunks(SOME) {
-            let word = |at: usize| {
-                let [start, end]: [u16; 2] = words[at];
-                &bytes[usize::from(start)..usize::from(end)]
-            };
             let mut hashes = [0; SOME];
-            for (at, hash) in hashes[..words.len()].iter_mut().enumerate() {
-                *hash = seed.hash_long(word(at));
+            for (word, hash) in words.iter().zip(&mut hashes) {
+                *hash = seed.hash_long(word.of(bytes));
             }
-            self.add_some(&hashes[..words.len()], word, |_| 1);
+            self.add_some(&hashes[..words.len()], |at| words[at].of(bytes), |_| 1);
         }
     }
 
@@ -145,20 +141,20 @@ impl LongTable {
         for hash in hashes {
             prefetch(slots, first(*hash, of));
         }
-        let mut places = [0; SOME];
-        for (hash, entry) in hashes.iter().zip(&mut places) {
+        let mut found = [0; SOME];
+        for (hash, entry) in hashes.iter().zip(&mut found) {
             let mut at = first(*hash, of);
-            let place = loop {
-                let place = slots[at];
-                if place.may_have(*hash) || place.is_empty() {
-                    break place;
+            let slot = loop {
+                let slot = slots[at];
+                if slot.may_have(*hash) || slot.is_empty() {
+                    break slot;
                 }
                 at = next(at, of);
             };
-            *entry = place.at();
+            *entry = slot.at();
             entries.prefetch(*entry);
         }
-        for (index, (hash, entry)) in hashes.iter().zip(places).enumerate() {
+        for (index, (hash, entry)) in hashes.iter().zip(found).enumerate() {
             let (word, count) = (word(index), count(index));
             // None is at 0; a word that came twice was new before.
             if entry == 0 || !entries.add(entry, word, count) {
@@ -182,12 +178,12 @@ impl LongTable {
         let mut sum = 0;
         loop {
             let (mut hashes, mut some, mut count) = ([0; SOME], [(&[][..], 0); SOME], 0);
-            for ((word, hash, times), (its, place)) in words
+            for ((word, hash, times), (its, there)) in words
                 .by_ref()
                 .take(SOME)
                 .zip(hashes.iter_mut().zip(&mut some))
             {
-                (*its, *place) = (hash, (word, times));
+                (*its, *there) = (hash, (word, times));
                 sum += times;
                 count += 1;
             }
@@ -206,12 +202,12 @@ impl LongTable {
         let of = self.slots.count();
         let mut at = first(hash, of);
         loop {
-            let place = self.slots[at];
-            if place.is_empty() {
+            let slot = self.slots[at];
+            if slot.is_empty() {
                 return 0;
             }
-            if place.may_have(hash) && self.entries.is(place.at(), word) {
-                return self.entries.count(place.at());
+            if slot.may_have(hash) && self.entries.is(slot.at(), word) {
+                return self.entries.count(slot.at());
             }
             at = next(at, of);
         }
@@ -230,16 +226,16 @@ impl LongTable {
 
 /// Counts `word` `count` more times. There is room for it.
 #[inline(never)]
-fn add(slots: &mut Slots<Place>, entries: &mut Entries, word: &[u8], hash: u64, count: u64) {
+fn add(slots: &mut Slots<LongSlot>, entries: &mut Entries, word: &[u8], hash: u64, count: u64) {
     let of = slots.count();
     let mut at = first(hash, of);
     loop {
-        let place = &mut slots[at];
-        if place.is_empty() {
-            *place = Place::new(hash, entries.push(word, count));
+        let slot = &mut slots[at];
+        if slot.is_empty() {
+            *slot = LongSlot::new(hash, entries.push(word, count));
             return;
         }
-        if place.may_have(hash) && entries.add(place.at(), word, count) {
+        if slot.may_have(hash) && entries.add(slot.at(), word, count) {
             return;
         }
         at = next(at, of);
@@ -261,7 +257,7 @@ mod tests {
         words
     }
 
-    type Tile = (Vec<u8>, Vec<[u16; 2]>, BTreeMap<Vec<u8>, u64>);
+    type Tile = (Box<TileBytes>, Vec<Place>, BTreeMap<Vec<u8>, u64>);
 
     /// Words of 25 bytes and more; the tile they are in; how often each is there.
     fn tile(numbers: std::ops::Range<u16>) -> Tile {
@@ -271,11 +267,12 @@ mod tests {
             let word = format!("{:0width$}", number / 3).into_bytes();
             let start = u16::try_from(bytes.len()).unwrap();
             bytes.extend_from_slice(&word);
-            places.push([start, u16::try_from(bytes.len()).unwrap()]);
+            places.push(Place::new([start, u16::try_from(bytes.len()).unwrap()]));
             bytes.push(b' ');
             *expected.entry(word).or_insert(0) += 1;
         }
-        (bytes, places, expected)
+        bytes.resize(size_of::<TileBytes>(), 0);
+        (bytes.try_into().unwrap(), places, expected)
     }
 
     #[test]

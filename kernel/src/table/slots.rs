@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-use super::long::Place;
+use super::long::LongSlot;
 use super::short::Slot;
 
 /// 2 MiB, a huge page: from here on slots have memory of their own from the system. A table of that size does not fit the
@@ -33,7 +33,7 @@ pub(super) unsafe trait Plain: Copy + Send + Sync {}
 unsafe impl<const N: usize> Plain for Slot<N> {}
 
 // SAFETY: one integer; 0 is an empty one.
-unsafe impl Plain for Place {}
+unsafe impl Plain for LongSlot {}
 
 // SAFETY: bytes; zeros are none of a word.
 unsafe impl<const N: usize> Plain for [u8; N] {}

@@ -10,7 +10,7 @@ use super::key::{Key, NARROW_BYTES_MAX};
 use super::long::LongTable;
 use super::scatter::{Part, Scatter};
 use super::short::Waiting;
-use crate::scan::SOME;
+use crate::scan::{Place, SOME, TileBytes};
 
 /// 200,000 words: a table that has slots for as many is near enough in the last cache to be better.
 const COUNTED_MAX: usize = if cfg!(test) { 1000 } else { 200_000 };
@@ -139,9 +139,9 @@ impl Table {
         self.end_group();
     }
 
-    /// Counts words of more than 24 bytes, `[start, end]` of `bytes` each, once each.
+    /// Counts words of more than 24 bytes once each.
     #[inline(never)]
-    pub(crate) fn add_longs(&mut self, bytes: &[u8], words: &[[u16; 2]]) {
+    pub(crate) fn add_longs(&mut self, bytes: &TileBytes, words: &[Place]) {
         self.words += words.len() as u64;
         self.long.add_all(bytes, words, &self.seed);
     }
