@@ -7,13 +7,21 @@
 )]
 
 use std::arch::x86_64::{
-    __m256i, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi8, _mm256_and_si256, _mm256_cmpeq_epi8,
-    _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
-    _mm256_storeu_si256,
+    __m256i, _MM_HINT_T0, _mm_aesenc_si128, _mm_loadu_si128, _mm_prefetch, _mm_srli_epi32,
+    _mm256_add_epi8, _mm256_and_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
+    _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32,
+    _mm256_cvtepu32_epi64, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_movemask_epi8,
+    _mm256_movemask_ps, _mm256_mul_epu32, _mm256_or_si256, _mm256_permutevar8x32_epi32,
+    _mm256_set_epi64x, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_slli_epi32, _mm256_slli_epi64, _mm256_srli_epi32, _mm256_srli_epi64, _mm256_srlv_epi64,
+    _mm256_storeu_si256, _mm256_sub_epi32, _mm256_sub_epi64, _mm256_unpackhi_epi64,
+    _mm256_unpacklo_epi64, _mm256_xor_si256,
 };
 
 use super::masks::WINDOW;
 use super::means::{Means, Work};
+use super::places::PLACES;
+use super::split::{Hashed, List, NARROW_MAX, Place, SOME, Split, TILE_BYTES, TileBytes, WIDE_MAX};
 
 /// Proof that this CPU has what the functions below are compiled for.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +116,26 @@ impl Means for Avx2 {
         // SAFETY: the proof is at hand.
         unsafe { lower(window, out) }
     }
+
+    #[inline(always)]
+    fn split(self, words: &[[u16; 2]], split: &mut Split) {
+        // SAFETY: the proof is at hand.
+        unsafe { split_words(words, split) }
+    }
+
+    #[inline(always)]
+    fn hash_words(
+        self,
+        bytes: &TileBytes,
+        words: &[Place; SOME],
+        count: usize,
+        (secret, of): (&[u64; 4], u32),
+        hashed: &mut Hashed,
+    ) -> bool {
+        // SAFETY: the proof is at hand.
+        unsafe { hash_words(bytes, words, count, secret, of, hashed) };
+        true
+    }
 }
 
 #[inline]
@@ -171,6 +199,102 @@ fn lower(window: &[u8; WINDOW], out: &mut [u8; WINDOW]) {
         let lower = _mm256_or_si256(half, bit);
         // SAFETY: 32 bytes can be written, and the store needs no alignment.
         unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), lower) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,popcnt")]
+fn split_words(words: &[[u16; 2]], split: &mut Split) {
+    let (eights, rest) = words.as_chunks::<8>();
+    let lists = [&split.narrow, &split.wide, &split.others];
+    let [mut narrow_count, mut wide_count, mut others_count] = lists.map(|list| list.count);
+    for eight in eights {
+        // SAFETY: 32 bytes can be read, and the load needs no alignment.
+        let both = unsafe { _mm256_loadu_si256(eight.as_ptr().cast()) };
+        // The end is the upper half, and becomes the length.
+        let places = _mm256_sub_epi32(both, _mm256_slli_epi32::<16>(both));
+        let lengths = _mm256_srli_epi32::<16>(places);
+        let at_most = |bytes: u8| {
+            let above = _mm256_set1_epi32(i32::from(bytes) + 1);
+            let flags = _mm256_castsi256_ps(_mm256_cmpgt_epi32(above, lengths));
+            _mm256_movemask_ps(flags).cast_unsigned()
+        };
+        let (narrow, short) = (at_most(NARROW_MAX), at_most(WIDE_MAX));
+        set(&mut split.narrow, narrow_count, narrow, places);
+        narrow_count += narrow.count_ones() as usize;
+        set(&mut split.wide, wide_count, short & !narrow, places);
+        wide_count += (short & !narrow).count_ones() as usize;
+        // Hardly ever in some texts, nearly always in others.
+        if short != 0xFF {
+            set(&mut split.others, others_count, !short & 0xFF, places);
+            others_count += 8 - short.count_ones() as usize;
+        }
+    }
+    let counts = [narrow_count, wide_count, others_count];
+    [split.narrow.count, split.wide.count, split.others.count] = counts;
+    split.push(rest);
+}
+
+/// Puts the words of `which` into `list` from the `at`th on.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn set(list: &mut List, at: usize, which: u32, places: __m256i) {
+    let order = &PLACES[which as usize % PLACES.len()];
+    // SAFETY: 16 bytes can be read, and the load needs no alignment.
+    let order = unsafe { _mm_loadu_si128(order.as_ptr().cast()) };
+    let places = _mm256_permutevar8x32_epi32(places, _mm256_cvtepu16_epi32(order));
+    if let Some(out) = list.room(at) {
+        // SAFETY: 32 bytes can be written, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), places) };
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,aes")]
+fn hash_words(
+    bytes: &TileBytes,
+    places: &[Place; SOME],
+    count: usize,
+    secret: &[u64; 4],
+    of: u32,
+    hashed: &mut Hashed,
+) {
+    let all = |at: usize| _mm256_set1_epi64x(secret[at].cast_signed());
+    let key = |at: usize| _mm256_castsi256_si128(_mm256_unpacklo_epi64(all(at), all(at + 1)));
+    let mix = |words| _mm_aesenc_si128(_mm_aesenc_si128(words, key(2)), key(0));
+    let mix_both = |words| {
+        _mm256_set_m128i(
+            mix(_mm256_extracti128_si256::<1>(words)),
+            mix(_mm256_castsi256_si128(words)),
+        )
+    };
+    let of = _mm256_set1_epi64x(i64::from(of));
+    let (words, _) = hashed.words.as_chunks_mut::<4>();
+    let (parts, _) = hashed.parts.as_chunks_mut::<4>();
+    let (places, _) = places.as_chunks::<4>();
+    let fours = words.iter_mut().zip(parts).zip(places);
+    for ((words, parts), places) in fours.take(count.div_ceil(4)) {
+        let [one, two, three, four] = places.map(|place| {
+            let bytes = bytes[place.start() % TILE_BYTES..].first_chunk();
+            i64::from_le_bytes(*bytes.unwrap_or(&[0; 8]))
+        });
+        // SAFETY: 16 bytes can be read, and the load needs no alignment.
+        let places = unsafe { _mm_loadu_si128(places.as_ptr().cast()) };
+        let lengths = _mm256_cvtepu32_epi64(_mm_srli_epi32::<16>(places));
+        let beyond = _mm256_sub_epi64(_mm256_set1_epi64x(64), _mm256_slli_epi64::<3>(lengths));
+        let mask = _mm256_srlv_epi64(_mm256_set1_epi64x(-1), beyond);
+        let word = _mm256_and_si256(_mm256_set_epi64x(four, three, two, one), mask);
+        let secret = _mm256_xor_si256(word, all(0));
+        // Every other word, and those between.
+        let even = mix_both(_mm256_unpacklo_epi64(secret, all(1)));
+        let odd = mix_both(_mm256_unpackhi_epi64(secret, all(1)));
+        let hash = _mm256_unpacklo_epi64(even, odd);
+        let part = _mm256_mul_epu32(_mm256_srli_epi64::<32>(hash), of);
+        let part = _mm256_srli_epi64::<32>(part);
+        // SAFETY: 32 bytes can be written, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), word) };
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_si256(parts.as_mut_ptr().cast(), part) };
     }
 }
 

@@ -6,7 +6,7 @@
 pub(crate) const PLACES_ROOM: usize = 72;
 
 /// The places of the bits of each byte, in rising order; what follows them is of no meaning.
-static PLACES: [[u16; 8]; 256] = places();
+pub(super) static PLACES: [[u16; 8]; 256] = places();
 
 const fn places() -> [[u16; 8]; 256] {
     let mut places = [[0; 8]; 256];
