@@ -7,20 +7,22 @@
 )]
 
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm256_srli_epi32, _mm512_add_epi16,
-    _mm512_aesenc_epi128, _mm512_and_si512, _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask,
-    _mm512_cmple_epu8_mask, _mm512_cmple_epu32_mask, _mm512_cvtepu8_epi16, _mm512_cvtepu32_epi64,
-    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_mask_add_epi8,
-    _mm512_maskz_compress_epi8, _mm512_maskz_compress_epi32, _mm512_movepi8_mask, _mm512_mul_epu32,
-    _mm512_or_si512, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_epi64,
-    _mm512_slli_epi32, _mm512_slli_epi64, _mm512_srli_epi32, _mm512_srli_epi64, _mm512_srlv_epi64,
-    _mm512_storeu_si512, _mm512_sub_epi8, _mm512_sub_epi32, _mm512_sub_epi64,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm256_srli_epi32, _mm512_add_epi8,
+    _mm512_add_epi16, _mm512_aesenc_epi128, _mm512_and_si512, _mm512_castsi512_si256,
+    _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cmple_epu32_mask,
+    _mm512_cmplt_epu8_mask, _mm512_cvtepu8_epi16, _mm512_cvtepu32_epi64, _mm512_extracti64x4_epi64,
+    _mm512_loadu_si512, _mm512_mask_add_epi8, _mm512_maskz_compress_epi8,
+    _mm512_maskz_compress_epi32, _mm512_movepi8_mask, _mm512_mul_epu32, _mm512_or_si512,
+    _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32,
+    _mm512_set1_epi64, _mm512_slli_epi32, _mm512_slli_epi64, _mm512_srli_epi32, _mm512_srli_epi64,
+    _mm512_srlv_epi64, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_sub_epi32, _mm512_sub_epi64,
     _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
 use super::masks::WINDOW;
 use super::means::{Means, Work};
 use super::places::PLACES_ROOM;
+use super::seconds::Seconds;
 use super::split::{Hashed, List, NARROW_MAX, Place, SOME, Split, TILE_BYTES, TileBytes, WIDE_MAX};
 
 /// Proof that this CPU has what the functions below are compiled for.
@@ -34,6 +36,7 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi")
             && is_x86_feature_detected!("avx512vbmi2")
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("aes")
@@ -54,7 +57,7 @@ impl Avx512 {
 
 #[inline(never)]
 #[target_feature(
-    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,avx2,aes,vaes,bmi1,bmi2,lzcnt,popcnt"
+    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,aes,vaes,bmi1,bmi2,lzcnt,popcnt"
 )]
 fn run<W: Work>(proof: Avx512, work: W) -> W::Output {
     work.run(proof)
@@ -130,6 +133,12 @@ impl Means for Avx512 {
     }
 
     #[inline(always)]
+    fn with_seconds(self, window: &[u8; WINDOW], leads: u64, ranges: [&Seconds; 2]) -> [u64; 2] {
+        // SAFETY: the proof is at hand.
+        unsafe { with_seconds(window, leads, ranges) }
+    }
+
+    #[inline(always)]
     fn split(self, words: &[[u16; 2]], split: &mut Split) {
         // SAFETY: the proof is at hand.
         unsafe { split_words(words, split) }
@@ -195,20 +204,22 @@ fn lower(window: &[u8; WINDOW], out: &mut [u8; WINDOW]) {
     unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), lower) }
 }
 
+/// 0 to 63.
+const ALL: [u8; WINDOW] = {
+    let mut all = [0; WINDOW];
+    let mut place = 0;
+    while place < WINDOW {
+        #[expect(clippy::cast_possible_truncation, reason = "less than 64")]
+        let byte = place as u8;
+        all[place] = byte;
+        place += 1;
+    }
+    all
+};
+
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
 fn write_places(bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
-    const ALL: [u8; WINDOW] = {
-        let mut all = [0; WINDOW];
-        let mut place = 0;
-        while place < WINDOW {
-            #[expect(clippy::cast_possible_truncation, reason = "less than 64")]
-            let byte = place as u8;
-            all[place] = byte;
-            place += 1;
-        }
-        all
-    };
     let places = _mm512_maskz_compress_epi8(bits, load(&ALL));
     let halves = [
         _mm512_castsi512_si256(places),
@@ -223,6 +234,19 @@ fn write_places(bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
         // SAFETY: 64 bytes can be written, and the store needs no alignment.
         unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), places) }
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn with_seconds(window: &[u8; WINDOW], leads: u64, ranges: [&Seconds; 2]) -> [u64; 2] {
+    let block = load(window);
+    let next = _mm512_permutexvar_epi8(_mm512_add_epi8(load(&ALL), _mm512_set1_epi8(1)), block);
+    ranges.map(|range| {
+        // The place in a table is the lower six bits of a lead.
+        let of = |table| _mm512_permutexvar_epi8(block, load(table));
+        let from_first = _mm512_sub_epi8(next, of(&range.firsts));
+        leads & _mm512_cmplt_epu8_mask(from_first, of(&range.counts))
+    })
 }
 
 #[inline]

@@ -5,6 +5,7 @@
 
 use super::masks::{AsciiMasks, Blanks, WINDOW, WideMasks};
 use super::places::{self, PLACES_ROOM};
+use super::seconds::Seconds;
 use super::split::{Hashed, Place, SOME, Split, TileBytes};
 
 /// Operations on the 64 bytes of a window. Each instruction set has a few lines of its own; all that
@@ -81,6 +82,27 @@ pub(crate) trait Means: Copy {
     ) -> bool {
         let _ = (bytes, words, count, secret, of, hashed);
         false
+    }
+
+    /// Those of `leads`, bytes from 0xC0 on but the last of the window, whose next byte is in the range of `one`, and in that of `other`.
+    #[inline(always)]
+    fn with_seconds(
+        self,
+        window: &[u8; WINDOW],
+        leads: u64,
+        [one, other]: [&Seconds; 2],
+    ) -> [u64; 2] {
+        let mut rest = leads;
+        let mut found = [0; 2];
+        // Most texts have few leads in a window.
+        while rest != 0 {
+            let lead = window[rest.trailing_zeros() as usize];
+            let alike = self.range(window, (lead, lead)) & rest;
+            found[0] |= alike & self.range(window, one.of(lead)) >> 1;
+            found[1] |= alike & self.range(window, other.of(lead)) >> 1;
+            rest &= !alike;
+        }
+        found
     }
 
     /// Brings the bytes of `text` at `at`, which may be past its end, near.

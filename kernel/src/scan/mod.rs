@@ -14,6 +14,7 @@ mod neon;
 mod places;
 #[cfg(any(test, miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod portable;
+mod seconds;
 mod split;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod sse2;
@@ -25,6 +26,7 @@ pub(crate) use means::{Means, Work, best_means, by_best_means};
 pub(crate) use places::PLACES_ROOM;
 #[cfg(test)]
 pub(crate) use portable::Portable;
+pub(crate) use seconds::Seconds;
 pub(crate) use split::{
     Hashed, List, NARROW_MAX, Place, SOME, SPLIT_WORDS, Split, TILE_BYTES, TileBytes, WIDE_MAX,
 };

@@ -4,8 +4,8 @@
 //! words that hold one take [`super::case::lower`].
 
 use super::case::lower_alike;
-use super::property::{Run, decode};
-use crate::scan::{Means, WINDOW};
+use super::property::decode;
+use crate::scan::{Means, Seconds, WINDOW};
 
 /// A code point that begins within 61 bytes ends within the window; the next window begins there, wherever code points do, so
 /// that it need not wait for this one.
@@ -13,6 +13,39 @@ const STRIDE: usize = WINDOW - 3;
 
 /// The bytes of a window at which code points are looked at.
 const LEADS: u64 = (1 << STRIDE) - 1;
+
+/// Leads that some code point has which is not ASCII and which lower-casing changes: the first and the last of each row.
+const LEADS_OF_CASED: [(u8, u8); 4] = [(0xC3, 0xD6), (0xE1, 0xE2), (0xEA, 0xEA), (0xEF, 0xF0)];
+
+/// No second byte, of whatever other lead.
+const NONE: (u8, u8) = (0xC0, 0);
+
+/// Second bytes with which lower-casing changes nothing, for those leads of which texts are full.
+static PLAIN: Seconds = Seconds::new(
+    &[
+        (0xC3, 0x9F, 0xBF), // à to ÿ
+        (0xCE, 0xAC, 0xBF), // ά to ο
+        (0xCF, 0x80, 0x8E), // π to ώ
+        (0xD0, 0xB0, 0xBF), // а to п
+        (0xD1, 0x80, 0x9F), // р to џ
+        (0xE1, 0x90, 0xB1), // Khmer and others
+        (0xE2, 0x80, 0x83), // punctuation
+        (0xEA, 0xAE, 0xBF), // Hangul
+        (0xEF, 0x80, 0xBB), // Arabic forms
+        (0xF0, 0x9F, 0xBF), // emoji, ideographs
+    ],
+    NONE,
+);
+
+/// Second bytes of code points of two bytes that it changes.
+static CASED: Seconds = Seconds::new(
+    &[
+        (0xC3, 0x80, 0x96), // À to Ö
+        (0xCE, 0x91, 0xA1), // Α to Ρ
+        (0xD0, 0x80, 0xAF), // Ѐ to Я
+    ],
+    NONE,
+);
 
 /// Puts the lower case of the code points of `cased` where they stand.
 ///
@@ -78,35 +111,23 @@ pub(crate) fn lower_wide(means: impl Means, text: &[u8], out: &mut [u8]) -> bool
 #[inline(always)]
 fn cased_bytes(means: impl Means, window: &[u8; WINDOW]) -> u64 {
     let block = means.load(window);
-    let between = |first, last| means.between(block, first, last);
-    // All first bytes of such code points: a unit test goes through them.
-    let two = means.either(between(0xC3, 0xD6), between(0xE1, 0xE2));
-    let three = means.either(between(0xEA, 0xEA), between(0xEF, 0xF0));
-    let mut rest = means.mask(means.either(two, three)) & LEADS;
-    let mut cased = 0;
-    while rest != 0 {
-        let at = rest.trailing_zeros() as usize;
-        let run = Run::of(window[at]);
-        let mut one_by_one = rest & rest.wrapping_neg();
-        if run.is_none() {
-            rest &= rest - 1;
-        } else {
-            let alike = means.range(window, (window[at], window[at])) & rest;
-            one_by_one = alike & !(means.range(window, run.seconds) >> 1);
-            if run.cased.0 <= run.cased.1 {
-                let firsts = alike & means.range(window, run.cased) >> 1;
-                cased |= firsts | firsts << 1;
-            }
-            rest &= !alike;
+    let [two, three, hangul, last] =
+        LEADS_OF_CASED.map(|(first, last)| means.between(block, first, last));
+    let leads = means.either(means.either(two, three), means.either(hangul, last));
+    let leads = means.mask(leads) & LEADS;
+    if leads == 0 {
+        return 0;
+    }
+    let [plain, firsts] = means.with_seconds(window, leads, [&PLAIN, &CASED]);
+    let mut cased = firsts | firsts << 1;
+    let mut one_by_one = leads & !(plain | firsts);
+    while one_by_one != 0 {
+        let at = one_by_one.trailing_zeros() as usize;
+        let (property, length) = decode(window, at);
+        if property.is_cased() {
+            cased |= ((1 << length) - 1) << at;
         }
-        while one_by_one != 0 {
-            let at = one_by_one.trailing_zeros() as usize;
-            let (property, length) = decode(window, at);
-            if property.is_cased() {
-                cased |= ((1 << length) - 1) << at;
-            }
-            one_by_one &= one_by_one - 1;
-        }
+        one_by_one &= one_by_one - 1;
     }
     cased
 }
@@ -169,22 +190,23 @@ mod tests {
     }
 
     #[test]
-    fn first_bytes_of_what_is_cased_are_among_those_looked_at() {
-        for lead in 0xC0..=0xFF_u8 {
-            let run = Run::of(lead);
-            assert!(
-                run.cased.0 > run.cased.1 || lead < 0xE0,
-                "runs of two bytes alone are cased"
-            );
-        }
+    fn the_bytes_of_what_is_cased_are_where_they_are_looked_for() {
         for scalar in ('\u{80}'..=char::MAX).step_by(if cfg!(miri) { 997 } else { 1 }) {
-            if !scalar.to_lowercase().eq([scalar]) {
-                let first = scalar.to_string().as_bytes()[0];
-                assert!(
-                    matches!(first, 0xC3..=0xD6 | 0xE1..=0xE2 | 0xEA | 0xEF..=0xF0),
-                    "{scalar}"
-                );
+            let is_cased = !scalar.to_lowercase().eq([scalar]);
+            let bytes = scalar.to_string().into_bytes();
+            let (lead, second) = (bytes[0], bytes[1]);
+            let is_in = |(first, last): (u8, u8), byte| first <= byte && byte <= last;
+            if is_cased {
+                let leads = LEADS_OF_CASED.iter();
+                assert!(leads.copied().any(|leads| is_in(leads, lead)), "{scalar}");
+                assert!(!is_in(PLAIN.of(lead), second), "{scalar}");
+            } else {
+                assert!(!is_in(CASED.of(lead), second), "{scalar}");
             }
+        }
+        for lead in 0xE0..=0xFF {
+            let (first, last) = CASED.of(lead);
+            assert!(first > last, "those of two bytes alone");
         }
     }
 
