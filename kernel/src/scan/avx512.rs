@@ -221,18 +221,19 @@ const ALL: [u8; WINDOW] = {
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
 fn write_places(bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
     let places = _mm512_maskz_compress_epi8(bits, load(&ALL));
-    let halves = [
-        _mm512_castsi512_si256(places),
-        _mm512_extracti64x4_epi64::<1>(places),
-    ];
     let (outs, _) = out.as_chunks_mut::<32>();
-    for (half, out) in halves.into_iter().zip(outs) {
+    let write = |half, out: &mut [u16; 32]| {
         let places = _mm512_add_epi16(
             _mm512_cvtepu8_epi16(half),
             _mm512_set1_epi16(offset.cast_signed()),
         );
         // SAFETY: 64 bytes can be written, and the store needs no alignment.
         unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), places) }
+    };
+    write(_mm512_castsi512_si256(places), &mut outs[0]);
+    // Hardly any text has so many.
+    if bits.count_ones() > 32 {
+        write(_mm512_extracti64x4_epi64::<1>(places), &mut outs[1]);
     }
 }
 
