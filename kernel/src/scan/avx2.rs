@@ -7,20 +7,20 @@
 )]
 
 use std::arch::x86_64::{
-    __m256i, _MM_HINT_T0, _mm_aesenc_si128, _mm_loadu_si128, _mm_prefetch, _mm_srli_epi32,
-    _mm256_add_epi8, _mm256_and_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
-    _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32,
-    _mm256_cvtepu32_epi64, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_movemask_epi8,
-    _mm256_movemask_ps, _mm256_mul_epu32, _mm256_or_si256, _mm256_permutevar8x32_epi32,
-    _mm256_set_epi64x, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_epi64x,
-    _mm256_slli_epi32, _mm256_slli_epi64, _mm256_srli_epi32, _mm256_srli_epi64, _mm256_srlv_epi64,
-    _mm256_storeu_si256, _mm256_sub_epi32, _mm256_sub_epi64, _mm256_unpackhi_epi64,
-    _mm256_unpacklo_epi64, _mm256_xor_si256,
+    __m256i, _MM_HINT_T0, _mm_add_epi16, _mm_aesenc_si128, _mm_loadu_si128, _mm_prefetch,
+    _mm_set1_epi16, _mm_srli_epi32, _mm_storeu_si128, _mm256_add_epi8, _mm256_and_si256,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
+    _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32, _mm256_cvtepu32_epi64, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_movemask_ps, _mm256_mul_epu32,
+    _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_set_epi64x, _mm256_set_m128i,
+    _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_slli_epi32, _mm256_slli_epi64,
+    _mm256_srli_epi32, _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_storeu_si256, _mm256_sub_epi32,
+    _mm256_sub_epi64, _mm256_unpackhi_epi64, _mm256_unpacklo_epi64, _mm256_xor_si256,
 };
 
 use super::masks::WINDOW;
 use super::means::{Means, Work};
-use super::places::PLACES;
+use super::places::{PLACES, PLACES_ROOM};
 use super::split::{Hashed, List, NARROW_MAX, Place, SOME, Split, TILE_BYTES, TileBytes, WIDE_MAX};
 
 /// Proof that this CPU has what the functions below are compiled for.
@@ -118,6 +118,12 @@ impl Means for Avx2 {
     }
 
     #[inline(always)]
+    fn write_places(self, bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
+        // SAFETY: the proof is at hand.
+        unsafe { write_places(bits, offset, out) }
+    }
+
+    #[inline(always)]
     fn split(self, words: &[[u16; 2]], split: &mut Split) {
         // SAFETY: the proof is at hand.
         unsafe { split_words(words, split) }
@@ -143,14 +149,21 @@ impl Means for Avx2 {
 fn load(window: &[u8; WINDOW]) -> [__m256i; 2] {
     let (halves, _) = window.as_chunks::<32>();
     // SAFETY: 32 bytes can be read, and the load needs no alignment.
-    [&halves[0], &halves[1]].map(|half| unsafe { _mm256_loadu_si256(half.as_ptr().cast()) })
+    let low = unsafe { _mm256_loadu_si256(halves[0].as_ptr().cast()) };
+    // SAFETY: as above.
+    let high = unsafe { _mm256_loadu_si256(halves[1].as_ptr().cast()) };
+    [low, high]
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
 fn equal(block: [__m256i; 2], byte: u8) -> [__m256i; 2] {
     let byte = _mm256_set1_epi8(byte.cast_signed());
-    block.map(|half| _mm256_cmpeq_epi8(half, byte))
+    // Here and below each half by itself: a closure for both is not always compiled into registers.
+    [
+        _mm256_cmpeq_epi8(block[0], byte),
+        _mm256_cmpeq_epi8(block[1], byte),
+    ]
 }
 
 #[inline]
@@ -163,13 +176,20 @@ fn between(block: [__m256i; 2], first: u8, last: u8) -> [__m256i; 2] {
         _mm256_set1_epi8(shift.cast_signed()),
         _mm256_set1_epi8(above.cast_signed()),
     );
-    block.map(|half| _mm256_cmpgt_epi8(above, _mm256_add_epi8(half, shift)))
+    [
+        _mm256_cmpgt_epi8(above, _mm256_add_epi8(block[0], shift)),
+        _mm256_cmpgt_epi8(above, _mm256_add_epi8(block[1], shift)),
+    ]
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
 fn with_case_bit(block: [__m256i; 2]) -> [__m256i; 2] {
-    block.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20)))
+    let bit = _mm256_set1_epi8(0x20);
+    [
+        _mm256_or_si256(block[0], bit),
+        _mm256_or_si256(block[1], bit),
+    ]
 }
 
 #[inline]
@@ -184,8 +204,9 @@ fn either(one: [__m256i; 2], other: [__m256i; 2]) -> [__m256i; 2] {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn mask(flags: [__m256i; 2]) -> u64 {
-    let [low, high] = flags.map(|half| u64::from(_mm256_movemask_epi8(half).cast_unsigned()));
-    low | high << 32
+    let low = _mm256_movemask_epi8(flags[0]).cast_unsigned();
+    let high = _mm256_movemask_epi8(flags[1]).cast_unsigned();
+    u64::from(low) | u64::from(high) << 32
 }
 
 #[inline]
@@ -199,6 +220,25 @@ fn lower(window: &[u8; WINDOW], out: &mut [u8; WINDOW]) {
         let lower = _mm256_or_si256(half, bit);
         // SAFETY: 32 bytes can be written, and the store needs no alignment.
         unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), lower) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,popcnt")]
+fn write_places(bits: u64, offset: u16, out: &mut [u16; PLACES_ROOM]) {
+    let mut count = 0;
+    let mut base = _mm_set1_epi16(offset.cast_signed());
+    for byte in bits.to_le_bytes() {
+        if let Some(out) = out[count..].first_chunk_mut::<8>() {
+            let places = PLACES[usize::from(byte)].as_ptr();
+            // SAFETY: 16 bytes can be read, and the load needs no alignment.
+            let places = unsafe { _mm_loadu_si128(places.cast()) };
+            let places = _mm_add_epi16(base, places);
+            // SAFETY: 16 bytes can be written, and the store needs no alignment.
+            unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), places) };
+        }
+        count += byte.count_ones() as usize;
+        base = _mm_add_epi16(base, _mm_set1_epi16(8));
     }
 }
 
