@@ -134,3 +134,73 @@ fn count_wide(bytes: &TileBytes, words: &List, group: &mut [Waiting<3>; SOME], t
         at += SOME;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::{Place, Work, by_all_means};
+    use crate::table::Seed;
+
+    /// Hashes words by the means it is given, if they have something for that.
+    struct Hashing<'a> {
+        bytes: &'a TileBytes,
+        places: &'a [Place; SOME],
+        count: usize,
+        secret: &'a [u64; 4],
+        of: u32,
+    }
+
+    impl Work for Hashing<'_> {
+        type Output = Option<(&'static str, Hashed)>;
+
+        #[inline(always)]
+        fn run<M: Means>(self, means: M) -> Self::Output {
+            let mut hashed = Hashed::EMPTY;
+            let by = (self.secret, self.of);
+            means
+                .hash_words(self.bytes, self.places, self.count, by, &mut hashed)
+                .then_some((M::NAME, hashed))
+        }
+    }
+
+    #[test]
+    fn words_hashed_together_have_the_numbers_and_hashes_of_each() {
+        let mut bytes = [0; TILE_BYTES + 128];
+        let mut random = 1_u64;
+        for byte in &mut bytes {
+            random = random.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(1);
+            *byte = random.to_be_bytes()[0];
+        }
+        let short = Seed::random().short();
+        let Some(secret) = short.of_rounds() else {
+            return println!("skipped: this CPU has no AES");
+        };
+        for first in [0, 1, TILE_BYTES - 500] {
+            let mut places = [Place::default(); SOME];
+            for (index, place) in places.iter_mut().enumerate() {
+                let start = first + 7 * index;
+                let ends = [start, start + 1 + index % 8];
+                *place = Place::new(ends.map(|end| u16::try_from(end).unwrap()));
+            }
+            for (count, of) in [(1, 16), (5, 1000), (8, 1 << 20), (63, 3), (64, u32::MAX)] {
+                let hashing = || Hashing {
+                    bytes: &bytes,
+                    places: &places,
+                    count,
+                    secret,
+                    of,
+                };
+                for (name, hashed) in by_all_means(hashing).into_iter().flatten() {
+                    for (index, place) in places[..count].iter().enumerate() {
+                        let mut word = [0; 8];
+                        word[..place.length()].copy_from_slice(place.of(&bytes));
+                        let word = u64::from_le_bytes(word);
+                        assert_eq!(hashed.words[index], word, "{name}");
+                        let part = fraction(short.hash([word]), of);
+                        assert_eq!(hashed.parts[index], part, "{name}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! What happens with files that failed, and how tables become an answer, is decided by its callers.
 
 use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -262,12 +263,9 @@ impl<'a> Pass<'a> {
     ///
     /// A worker that is still there reads its pages again.
     fn let_go(&self, opened: &Opened, chunk: usize) {
-        let behind = LET_GO_UNITS + self.options.threads;
-        if chunk.is_multiple_of(LET_GO_UNITS)
-            && let Some(end) = chunk.checked_sub(behind)
-            && let Some(start) = end.checked_sub(LET_GO_UNITS)
-        {
-            opened.let_go(start as u64 * self.chunk_bytes..end as u64 * self.chunk_bytes);
+        if let Some(units) = to_let_go(chunk, self.options.threads) {
+            let bytes = |units: usize| units as u64 * self.chunk_bytes;
+            opened.let_go(bytes(units.start)..bytes(units.end));
         }
     }
 
@@ -312,6 +310,16 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// The units that may go when `chunk` was counted by one of `threads`: those of one file join each other from the first on.
+fn to_let_go(chunk: usize, threads: usize) -> Option<Range<usize>> {
+    if !chunk.is_multiple_of(LET_GO_UNITS) {
+        return None;
+    }
+    let behind = threads.div_ceil(LET_GO_UNITS).checked_add(1)?;
+    let end = chunk.checked_sub(behind.checked_mul(LET_GO_UNITS)?)?;
+    Some(end.checked_sub(LET_GO_UNITS)?..end)
+}
+
 /// What became of a file whose bytes were not all there while it was open.
 fn lost(opened: &Opened) -> Option<Access> {
     if opened.has_shrunk() {
@@ -324,4 +332,25 @@ fn lost(opened: &Opened) -> Option<Access> {
         let what = "a mapped page could not be read, or the file shrank meanwhile";
         Access::Failed(InputError::Read(io::Error::other(what)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_that_are_let_go_join_each_other_and_stay_behind_all_workers() {
+        for threads in [1, 2, 16, 17, 100] {
+            let mut gone = 0;
+            for chunk in 0..1000 {
+                if let Some(units) = to_let_go(chunk, threads) {
+                    assert_eq!(units.start, gone);
+                    assert!(units.end + threads <= chunk);
+                    gone = units.end;
+                }
+            }
+            assert!(gone + 3 * LET_GO_UNITS + threads >= 1000);
+        }
+        assert_eq!(to_let_go(1 << 20, usize::MAX), None);
+    }
 }

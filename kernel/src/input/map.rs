@@ -83,8 +83,7 @@ impl Mapping {
 
     /// Lets the pages of `range` go; whoever reads them again has them mapped again.
     pub(crate) fn let_go(&self, range: Range<usize>) {
-        // SAFETY: a private mapping that nobody writes reads the same afterwards: bytes of the file, or the zeros that the handler
-        // of SIGBUS put there.
+        // SAFETY: what is only read is the same afterwards: bytes of the file, or the zeros that the handler of SIGBUS put there.
         let done = unsafe {
             self.map.unchecked_advise_range(
                 memmap2::UncheckedAdvice::DontNeed,
@@ -190,6 +189,7 @@ extern "C" fn on_sigbus(
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::os::unix::fs::FileExt;
 
     #[test]
     fn a_file_that_shrinks_while_mapped_reads_as_zeros_and_is_reported() {
@@ -197,7 +197,17 @@ mod tests {
         file.write_all(&[b'x'; 300_000]).unwrap();
         let mapping = Mapping::new(&file, 300_000).unwrap();
         assert_eq!(mapping[299_999], b'x');
+        let is_mapped = |at: usize| {
+            let page = u64::try_from((mapping.as_ptr().addr() + at) / 4096).unwrap();
+            let mut entry = [0; 8];
+            let pages = File::open("/proc/self/pagemap").unwrap();
+            pages.read_exact_at(&mut entry, page * 8).unwrap();
+            u64::from_le_bytes(entry) >> 63 == 1
+        };
+        assert_eq!(mapping[200_000], b'x');
+        assert!(is_mapped(200_000));
         mapping.let_go(4096..280_000);
+        assert!(!is_mapped(200_000) && is_mapped(299_999));
         assert_eq!(mapping[200_000], b'x');
         assert!(!mapping.was_hit());
         file.set_len(10).unwrap();

@@ -299,6 +299,12 @@ fn hash_words(
     of: u32,
     hashed: &mut Hashed,
 ) {
+    const {
+        assert!(
+            size_of::<usize>() == size_of::<u64>(),
+            "parts are stored as such"
+        );
+    };
     let all = |at: usize| _mm256_set1_epi64x(secret[at].cast_signed());
     let key = |at: usize| _mm256_castsi256_si128(_mm256_unpacklo_epi64(all(at), all(at + 1)));
     let mix = |words| _mm_aesenc_si128(_mm_aesenc_si128(words, key(2)), key(0));

@@ -306,6 +306,12 @@ fn hash_words(
     of: u32,
     hashed: &mut Hashed,
 ) {
+    const {
+        assert!(
+            size_of::<usize>() == size_of::<u64>(),
+            "parts are stored as such"
+        );
+    };
     let eights = count.div_ceil(8);
     let (words, _) = hashed.words.as_chunks_mut::<8>();
     // All are loaded before the first is taken up: a vector cannot be loaded from what is still being stored.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// 64 MiB, of which only what is used takes memory.
 const REGION_BYTES: usize = if cfg!(miri) {
-    1 << 11
+    1 << 12
 } else if cfg!(test) {
     1 << 16
 } else {
@@ -21,32 +21,31 @@ const REGION_BYTES: usize = if cfg!(miri) {
 /// 1 MiB: the pages that the system is asked for at a time, since a fault for each would double what they cost. Small ones: what is
 /// written from its start to its end gains little from huge ones, and those cost more than all else where a virtual machine has
 /// to get them from its host.
-const PAGES_BYTES: usize = 1 << 20;
+const PAGES_BYTES: usize = if cfg!(miri) {
+    1 << 10
+} else if cfg!(test) {
+    1 << 13
+} else {
+    1 << 20
+};
 
-/// Memory that chunks are cut out of; each byte of it belongs to one chunk.
+/// Memory that chunks are cut out of. Each byte of it belongs to one chunk, so there is no reference to all of them.
 enum Region {
-    Mapped(memmap2::MmapMut),
-    Heap(Vec<u8>),
+    Mapped(memmap2::MmapRaw),
+    Heap { _bytes: Vec<u8> },
 }
 
 impl Region {
-    fn len(&self) -> usize {
-        match self {
-            Self::Mapped(bytes) => bytes.len(),
-            Self::Heap(bytes) => bytes.len(),
-        }
-    }
-
     /// Brings pages to `range`.
     fn populate(&self, range: Range<usize>) {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", not(miri)))]
         if let Self::Mapped(bytes) = self {
             let populate = memmap2::Advice::PopulateWrite;
             // Pages come when they are written to otherwise.
             drop(bytes.advise_range(populate, range.start, range.len()));
         }
-        #[cfg(not(target_os = "linux"))]
-        drop(range);
+        #[cfg(not(all(target_os = "linux", not(miri))))]
+        let _ = range;
     }
 }
 
@@ -106,18 +105,20 @@ pub(crate) struct Chunks {
     spare: Vec<Chunk>,
     /// What is left of the region that chunks are cut out of.
     rest: Chunk,
-    /// How much of that has no pages yet.
+    /// The bytes of that region, and how many of them, its last, have no pages yet.
+    region_bytes: usize,
     unpopulated: usize,
 }
 
 impl Chunks {
-    /// One that is not in use, of any size; or a new one of `bytes` bytes, whole cache lines, all zeros.
+    /// One that is not in use, of any size; or a new one of `bytes` bytes, all zeros.
     pub(super) fn take(&mut self, bytes: usize) -> Chunk {
         if let Some(chunk) = self.spare.pop() {
             return chunk;
         }
         if self.rest.len < bytes {
             self.rest = region(bytes);
+            self.region_bytes = self.rest.len;
             self.unpopulated = self.rest.len;
         }
         let Chunk { first, len, region } = &self.rest;
@@ -139,7 +140,7 @@ impl Chunks {
         if missing > 0
             && let Some(region) = &self.rest.region
         {
-            let start = region.len() - self.unpopulated;
+            let start = self.region_bytes - self.unpopulated;
             let more = missing.next_multiple_of(PAGES_BYTES).min(self.unpopulated);
             region.populate(start..start + more);
             self.unpopulated -= more;
@@ -162,20 +163,17 @@ impl Chunks {
     }
 }
 
-/// A new region as one chunk, of `least` bytes or more.
+/// A new region as one chunk; of `least` bytes alone where the system has no more addresses.
 fn region(least: usize) -> Chunk {
-    let len = least.max(REGION_BYTES);
-    // An interpreter has no system to ask.
-    let mapped = if cfg!(miri) {
-        None
-    } else {
-        memmap2::MmapMut::map_anon(len).ok()
-    };
-    let (first, region) = match mapped {
-        Some(mut bytes) => (NonNull::from(&mut bytes[..]).cast(), Region::Mapped(bytes)),
+    let mapped = memmap2::MmapMut::map_anon(least.max(REGION_BYTES));
+    let mapped = mapped.map(memmap2::MmapRaw::from).ok();
+    let of_map = mapped.and_then(|bytes| Some((NonNull::new(bytes.as_mut_ptr())?, bytes)));
+    let (first, len, region) = match of_map {
+        Some((first, bytes)) => (first, bytes.len(), Region::Mapped(bytes)),
         None => {
-            let mut bytes = vec![0; len];
-            (NonNull::from(&mut bytes[..]).cast(), Region::Heap(bytes))
+            let mut bytes = vec![0; least];
+            let first = NonNull::from(bytes.as_mut_slice()).cast();
+            (first, least, Region::Heap { _bytes: bytes })
         }
     };
     Chunk {
@@ -198,6 +196,11 @@ mod tests {
         for (index, chunk) in taken.iter_mut().enumerate() {
             assert!(chunk.iter().all(|byte| *byte == 0));
             chunk.fill(index.to_le_bytes()[0]);
+            // One more, while there are others of the same region.
+            let mut more = chunks.take(bytes);
+            more.fill(0xEE);
+            assert!(chunks.unpopulated <= chunks.rest.len);
+            assert!(chunks.unpopulated + PAGES_BYTES > chunks.rest.len);
         }
         // Another thread has those that are left when the others, and where they came from, are gone.
         drop(chunks);

@@ -44,7 +44,7 @@ impl Entries {
         let end = start + 1 + word.len().div_ceil(UNIT_BYTES);
         if end > self.units.len() {
             // Units that are not written to take no memory, once there are many.
-            self.units.extend((4 * end).max(UNITS_MIN));
+            self.units.extend(units_for(end));
         }
         let [counted, length] = [count, word.len() as u64].map(u64::to_le_bytes);
         let entry = self.units[start..end].as_flattened_mut();
@@ -53,7 +53,7 @@ impl Entries {
         entry[16..16 + word.len()].copy_from_slice(word);
         self.end = end;
         self.len += 1;
-        // There are less than 2^32 units: more are refused.
+        // There are less than 2^32 units: the slots refuse more.
         u32::try_from(start).unwrap_or_default()
     }
 
@@ -118,6 +118,12 @@ impl Entries {
     }
 }
 
+/// How many units to have for `end` of them.
+fn units_for(end: usize) -> usize {
+    const UNITS_MAX: usize = u32::MAX as usize;
+    (4 * end).clamp(UNITS_MIN, UNITS_MAX).max(end)
+}
+
 /// Whether two words of the same length are the same. A call of the C library would take longer, and with musl much longer.
 #[inline(always)]
 fn same(one: &[u8], other: &[u8]) -> bool {
@@ -135,6 +141,15 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn room_grows_up_to_all_that_a_place_can_name_and_what_is_more_is_asked_for() {
+        assert_eq!(units_for(2), UNITS_MIN);
+        assert_eq!(units_for(5000), 20_000);
+        assert_eq!(units_for((1 << 30) + 1), 0xFFFF_FFFF);
+        assert_eq!(units_for(0xFFFF_FFFF), 0xFFFF_FFFF);
+        assert_eq!(units_for(1 << 32), 1 << 32);
+    }
 
     #[test]
     fn words_of_all_lengths_come_back_in_order_with_their_counts() {

@@ -19,7 +19,7 @@ use crate::scan::{Place, SOME, TileBytes};
 const SLOTS_MIN: usize = 512;
 
 /// 131072 slots, 1 MiB: a table of less is made four times as large at once.
-const SMALL_SLOTS: usize = 1 << 17;
+const SMALL_SLOTS: usize = if cfg!(test) { 1 << 10 } else { 1 << 17 };
 
 /// Where the entry of a word is, and half of the word's hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -381,6 +381,7 @@ mod tests {
             &mut Counter::new(&seed),
             &mut chunks,
         );
+        assert!(chunks.spare() > 0, "what was read is used again");
         let counted: Vec<(Vec<u8>, u64)> = counted
             .iter()
             .map(|(word, count)| (word.to_vec(), count))

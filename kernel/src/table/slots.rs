@@ -15,7 +15,7 @@ use super::short::Slot;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
 /// 32 GiB of addresses, not of memory: what a table may grow to without being moved. Addresses cost nothing until they are
-/// touched, and 1000 threads have room for the three tables of each.
+/// touched, and 500 threads have room for the four tables of each; where there is none, slots are moved when they grow.
 const RESERVED_BYTES: usize = 32 << 30;
 
 /// A cache line: no slot is in two of them.
