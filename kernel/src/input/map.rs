@@ -207,10 +207,12 @@ mod tests {
         let mapping = Mapping::new(&file, 300_000).unwrap();
         assert_eq!(mapping[299_999], b'x');
         assert_eq!(mapping[200_000], b'x');
-        assert!(is_mapped(&mapping[200_000]));
+        // The pages are of 4 KiB there, and the system tells which there are.
+        let is_told = cfg!(all(target_os = "linux", target_arch = "x86_64"));
+        assert!(!is_told || is_mapped(&mapping[200_000]));
         mapping.let_go(4096..280_000);
-        assert!(!is_mapped(&mapping[200_000]));
-        assert!(is_mapped(&mapping[299_999]));
+        assert!(!is_told || !is_mapped(&mapping[200_000]));
+        assert!(!is_told || is_mapped(&mapping[299_999]));
         assert_eq!(mapping[200_000], b'x');
         assert!(!mapping.was_hit());
         file.set_len(10).unwrap();

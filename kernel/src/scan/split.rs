@@ -113,6 +113,7 @@ impl List {
     /// Adds a word.
     #[inline(always)]
     pub(crate) fn push(&mut self, word: [u16; 2]) {
+        debug_assert!(self.count < SPLIT_WORDS);
         self.places[self.count % LIST_WORDS] = Place::new(word);
         self.count += 1;
     }

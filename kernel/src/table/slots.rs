@@ -41,13 +41,14 @@ unsafe impl<const N: usize> Plain for [u8; N] {}
 /// A number of slots.
 ///
 /// # Panics
-/// From 2^32 slots on: 64 GiB or more in one table. Where words are so many they are written down long before; only counts that are
-/// added to others may come to it.
+/// From 2^32 slots on: 64 GiB or more in one table. Short words that are so many are written down long before, so only counts that are
+/// added to others come to it; long words come to it with 64 GiB of different ones.
 fn checked(count: usize) -> u32 {
     let counted = u32::try_from(count);
     assert!(
         counted.is_ok(),
-        "a table of {count} slots: less than 2^32 are supported"
+        "too many different words: a table would have {count} slots, less than 2^32 are supported; \
+         count parts of the input by --partial and add them up by --merge"
     );
     counted.unwrap_or_default()
 }
@@ -158,5 +159,21 @@ impl<T: Plain> DerefMut for Slots<T> {
 impl<T: Plain> fmt::Debug for Slots<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} slots", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_as_four_bytes_name_and_no_more() {
+        assert_eq!(checked(0xFFFF_FFFF), u32::MAX);
+        let refused = std::panic::catch_unwind(|| checked(1 << 32)).unwrap_err();
+        let told = refused.downcast::<String>().unwrap();
+        assert!(
+            told.contains("4294967296 slots") && told.contains("--merge"),
+            "{told}"
+        );
     }
 }
