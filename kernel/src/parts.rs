@@ -2,18 +2,18 @@
 //!
 //! How words are written down is in `table`.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::slice::ChunkByMut;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::table::{Chunks, Counter, PARTS, Part, Seed, Table};
+use crate::table::{Counter, Records, Seed, Sum, Table};
 
-/// Different words with their counts, in parts by their hashes.
+/// Different words with their counts.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
-    parts: Vec<Part>,
+    records: Vec<Records>,
     distinct: u64,
 }
 
@@ -25,27 +25,21 @@ impl Parts {
         let Some(seed) = tables.iter().find_map(Table::scattered).cloned() else {
             return Self::default();
         };
-        let take = |table: &mut Table| table.take_parts(&seed);
-        let taken: Vec<Vec<Part>> = match pool {
-            Some(pool) => pool.install(|| tables.par_iter_mut().map(take).collect()),
-            None => tables.iter_mut().map(take).collect(),
+        let take = |table: &mut Table| table.take_records(&seed);
+        let mut records: Vec<(usize, Records)> = match pool {
+            Some(pool) => pool.install(|| tables.par_iter_mut().flat_map_iter(take).collect()),
+            None => tables.iter_mut().flat_map(take).collect(),
         };
-        let mut work: Vec<Vec<Part>> = (0..PARTS).map(|_| Vec::new()).collect();
-        for parts in taken {
-            for (work, part) in work.iter_mut().zip(parts) {
-                work.push(part);
-            }
-        }
-        let work: Vec<Mutex<Vec<Part>>> = work.into_iter().map(Mutex::new).collect();
-        let next = AtomicUsize::new(0);
+        records.sort_by_key(|(part, _)| *part);
+        let parts = Mutex::new(records.chunk_by_mut(|(one, _), (other, _)| one == other));
         let done = match pool {
-            Some(pool) => pool.broadcast(|_| count(&work, &next, &seed)),
-            None => vec![count(&work, &next, &seed)],
+            Some(pool) => pool.broadcast(|_| sum(&parts, &seed)),
+            None => vec![sum(&parts, &seed)],
         };
         let mut whole = Self::default();
-        for (parts, distinct) in done {
-            whole.parts.extend(parts);
-            whole.distinct += distinct;
+        for (distinct, records) in done {
+            whole.records.extend(records);
+            whole.distinct += distinct as u64;
         }
         whole
     }
@@ -55,28 +49,28 @@ impl Parts {
         self.distinct
     }
 
-    /// The parts; no word is in two of them.
-    pub(crate) fn pieces(&self) -> &[Part] {
-        &self.parts
+    /// The records, in pieces; no word is in two of them.
+    pub(crate) fn pieces(&self) -> &[Records] {
+        &self.records
     }
 
     /// Every word with its count, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.parts.iter().flat_map(Part::iter)
+        self.records.iter().flat_map(Records::iter)
     }
 }
 
-/// Takes parts, by the counter `next`, and counts them, until none is left; what came of them, and how many words they have.
-fn count(work: &[Mutex<Vec<Part>>], next: &AtomicUsize, seed: &Seed) -> (Vec<Part>, u64) {
-    let mut counter = Counter::new(seed);
-    let (mut done, mut chunks) = (Vec::new(), Chunks::default());
-    let mut distinct = 0;
-    while let Some(parts) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-        let parts = std::mem::take(&mut *parts.lock().unwrap_or_else(PoisonError::into_inner));
-        done.push(Part::counted(parts, &mut counter, &mut chunks));
-        distinct += counter.len() as u64;
+/// Takes one of `parts` after the other and counts it, until none is left; how many words they have, and their records.
+fn sum<P>(parts: &Mutex<ChunkByMut<'_, (usize, Records), P>>, seed: &Seed) -> (usize, Vec<Records>)
+where
+    P: FnMut(&(usize, Records), &(usize, Records)) -> bool,
+{
+    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let (mut sum, mut counter) = (Sum::default(), Counter::new(seed));
+    while let Some(part) = next() {
+        sum.add(part, &mut counter);
     }
-    (done, distinct)
+    sum.finish()
 }
 
 #[cfg(test)]

@@ -12,14 +12,15 @@ mod hash;
 mod key;
 mod long;
 mod prefetch;
+mod records;
 mod scatter;
 mod short;
 mod slots;
 mod words;
 
-pub(crate) use chunks::Chunks;
 pub(crate) use hash::{Seed, fraction};
 pub(crate) use key::Key;
-pub(crate) use scatter::{Counter, PARTS, Part};
+pub(crate) use records::Records;
+pub(crate) use scatter::{Counter, Sum};
 pub(crate) use short::Waiting;
 pub(crate) use words::Table;

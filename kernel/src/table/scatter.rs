@@ -3,19 +3,12 @@
 //! Where nearly every word is new, a table of all of them is memory in which no cache helps, and which the system has to clear.
 //! A record is a third as large as a slot and written beside the last one; a part fits a cache when its words are counted.
 //!
-//! ```text
-//! record:  length of the word, 1 to 24 | count, unless it is 1 | the word
-//!          with FEW in the first byte the count is the next byte, with MANY the next eight, little-endian
-//! ```
-//!
-//! When words are written down rather than counted is decided in `counted`.
+//! When words are written down rather than counted is decided in `counted`; what a record is, in `records`.
 
-use super::chunks::{Chunk, Chunks};
+use super::chunks::Chunks;
 use super::hash::{Seed, fraction};
-use super::key::{Key, WIDE_BYTES_MAX, length};
-use super::prefetch::{prefetch, prefetch_to_write};
-use super::short::{ShortTable, Waiting};
-use crate::scan::SOME;
+use super::records::{LINE_BYTES, Records};
+use super::short::ShortTable;
 
 /// 512: the slots of a part of 2 * 10^7 words are 2 MiB, and the places that are written to are few enough for their pages to stay
 /// in the second-level TLB. 1024 was no faster.
@@ -33,196 +26,11 @@ const CHUNK_BYTES: usize = if cfg!(test) {
     515 * LINE_BYTES
 };
 
-const LINE_BYTES: usize = 64;
-
 /// 4 MiB: with as many records it is time to look whether words come again.
 const FIRST_BYTES_MAX: usize = if cfg!(test) { 4 << 10 } else { 4 << 20 };
 
 /// 64 MiB: where words come again, less often than that many bytes it is not worth to add them up.
 const BYTES_MAX: usize = if cfg!(test) { 16 << 10 } else { 64 << 20 };
-
-/// What is written at a time: the longest head and three times eight bytes.
-const RECORD_ROOM: usize = 40;
-
-const FEW: u8 = 0x40;
-const MANY: u8 = 0x80;
-const LENGTH: u8 = 0x1F;
-
-/// Records of the words whose hashes are in one of [`PARTS`] equal parts of all hashes.
-#[derive(Debug, Default)]
-pub(crate) struct Part {
-    /// Those that are full, with where their records end.
-    full: Vec<(Chunk, usize)>,
-    /// The one that is written to; of no bytes at first.
-    chunk: Chunk,
-    at: usize,
-}
-
-impl Part {
-    /// Writes a word down, in one more chunk where needed; how many bytes the record has.
-    #[inline(always)]
-    fn push<const N: usize>(&mut self, words: &[u64; N], count: u64, chunks: &mut Chunks) -> usize {
-        let room = loop {
-            match self
-                .chunk
-                .get_mut(self.at..)
-                .and_then(<[u8]>::first_chunk_mut::<RECORD_ROOM>)
-            {
-                Some(room) => break room,
-                None => self.turn_over(chunks),
-            }
-        };
-        let length = length(words);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a word of a slot has at most 24 bytes, and few is less than 256"
-        )]
-        let (length_byte, few) = (length as u8, count as u8);
-        let head = match count {
-            1 => {
-                room[0] = length_byte;
-                1
-            }
-            2..256 => {
-                room[..2].copy_from_slice(&[length_byte | FEW, few]);
-                2
-            }
-            _ => {
-                room[0] = length_byte | MANY;
-                room[1..9].copy_from_slice(&count.to_le_bytes());
-                9
-            }
-        };
-        for (index, word) in words.iter().enumerate() {
-            room[head + 8 * index..][..8].copy_from_slice(&word.to_le_bytes());
-        }
-        self.at += head + length;
-        // Else the first word of every cache line would wait for memory.
-        prefetch_to_write(&self.chunk, self.at + LINE_BYTES);
-        head + length
-    }
-
-    /// Goes on in another chunk.
-    #[cold]
-    #[inline(never)]
-    fn turn_over(&mut self, chunks: &mut Chunks) {
-        let chunk = chunks.take(if self.chunk.is_empty() {
-            FIRST_CHUNK_BYTES
-        } else {
-            CHUNK_BYTES
-        });
-        let full = std::mem::replace(&mut self.chunk, chunk);
-        if !full.is_empty() {
-            self.full.push((full, self.at));
-        }
-        self.at = 0;
-    }
-
-    /// Each chunk, with where its records end.
-    fn chunks(&self) -> impl Iterator<Item = (&[u8], usize)> {
-        let full = self.full.iter().map(|(chunk, end)| (&chunk[..], *end));
-        full.chain(std::iter::once((&self.chunk[..], self.at)))
-    }
-
-    /// How many bytes its records have.
-    fn bytes(&self) -> usize {
-        self.chunks().map(|(_, end)| end).sum()
-    }
-
-    /// Every word with its count, as often as it was written down.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.chunks().flat_map(|(chunk, end)| {
-            let mut at = 0;
-            std::iter::from_fn(move || {
-                (at < end).then(|| {
-                    let (head, length, count) = head(&chunk[at..]);
-                    let start = at + head;
-                    at = start + length;
-                    (&chunk[start..at], count)
-                })
-            })
-        })
-    }
-
-    /// Counts all records into `table`.
-    fn count_into(&self, table: &mut ShortTable<3>, seed: &Seed) {
-        seed.short().hashing(
-            #[inline(always)]
-            || self.count_records(table, seed),
-        );
-    }
-
-    #[inline(always)]
-    fn count_records(&self, table: &mut ShortTable<3>, seed: &Seed) {
-        let mut waiting = [(Waiting::default(), 0); SOME];
-        for (chunk, end) in self.chunks() {
-            let mut at = 0;
-            while at < end {
-                table.make_room(SOME, seed);
-                let short = seed.short();
-                let mut count = 0;
-                while count < SOME && at < end {
-                    let (head, length, times) = head(&chunk[at..]);
-                    let start = at + head;
-                    at = start + length;
-                    prefetch(chunk, at + 512);
-                    let key = match chunk[start..].first_chunk::<32>() {
-                        Some(bytes) => Key::new(bytes, length.clamp(1, WIDE_BYTES_MAX), &short),
-                        None => {
-                            let mut bytes = [0; 32];
-                            bytes[..length].copy_from_slice(&chunk[start..at]);
-                            Key::new(&bytes, length.clamp(1, WIDE_BYTES_MAX), &short)
-                        }
-                    };
-                    waiting[count] = (table.fetch(&key), times);
-                    count += 1;
-                }
-                for (waiting, times) in &waiting[..count] {
-                    table.add_at(waiting.words(), waiting.slot(), *times);
-                }
-            }
-        }
-    }
-
-    /// A part with all the words of `parts`, each once, counted in `counter`; their chunks go to `chunks`.
-    pub(crate) fn counted(parts: Vec<Self>, counter: &mut Counter, chunks: &mut Chunks) -> Self {
-        for part in &parts {
-            part.count_into(&mut counter.table, &counter.seed);
-            if counter.table.is_flooded() {
-                // Words made to collide by this seed are few: the next one is secret too.
-                counter.reseed();
-            }
-        }
-        // What was read is written over.
-        for part in parts {
-            let full = part.full.into_iter().map(|(chunk, _)| chunk);
-            full.chain([part.chunk])
-                .for_each(|chunk| chunks.keep(chunk));
-        }
-        let mut whole = Self::default();
-        counter.len = counter.table.len();
-        counter.table.take_all(|words, count| {
-            whole.push(words, count, chunks);
-        });
-        whole
-    }
-}
-
-/// The lengths of the head and of the word of the record at the start of `bytes`, and its count.
-#[inline(always)]
-fn head(bytes: &[u8]) -> (usize, usize, u64) {
-    let first = bytes[0];
-    let length = usize::from(first & LENGTH);
-    if first & (FEW | MANY) == 0 {
-        return (1, length, 1);
-    }
-    if first & FEW != 0 {
-        return (2, length, u64::from(bytes[1]));
-    }
-    let mut count = [0; 8];
-    count.copy_from_slice(&bytes[1..9]);
-    (9, length, u64::from_le_bytes(count))
-}
 
 /// What counts one part after another.
 #[derive(Debug)]
@@ -230,7 +38,6 @@ pub(crate) struct Counter {
     /// Empty between parts.
     table: ShortTable<3>,
     seed: Seed,
-    len: usize,
 }
 
 impl Counter {
@@ -239,13 +46,17 @@ impl Counter {
         Self {
             table: ShortTable::new(),
             seed: seed.with_other_words(),
-            len: 0,
         }
     }
 
-    /// How many different words the last part has.
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// Counts `records`, whose chunk goes to `chunks`: what was read is written over.
+    fn count(&mut self, records: Records, chunks: &mut Chunks) {
+        records.count_into(&mut self.table, &self.seed);
+        if self.table.is_flooded() {
+            // Words made to collide by this seed are few: the next one is secret too.
+            self.reseed();
+        }
+        chunks.keep(records.into_chunk());
     }
 
     #[cold]
@@ -260,12 +71,77 @@ impl Counter {
     }
 }
 
-/// All parts of one worker.
+/// The different words of one part after another.
+#[derive(Debug, Default)]
+pub(crate) struct Sum {
+    full: Vec<Records>,
+    open: Records,
+    distinct: usize,
+    chunks: Chunks,
+}
+
+impl Sum {
+    /// Adds the words of a part, each once, from all its records, which are taken.
+    pub(crate) fn add(&mut self, part: &mut [(usize, Records)], counter: &mut Counter) {
+        for (_, records) in part {
+            counter.count(std::mem::take(records), &mut self.chunks);
+        }
+        self.distinct += counter.table.len();
+        counter.table.take_all(|words, count| {
+            let full = |records| self.full.push(records);
+            write(words, count, &mut self.open, &mut self.chunks, full);
+        });
+    }
+
+    /// How many different words there are, and their records.
+    pub(crate) fn finish(mut self) -> (usize, Vec<Records>) {
+        self.full.push(self.open);
+        (self.distinct, self.full)
+    }
+}
+
+/// Writes a word down, in one more of `chunks` where needed, after which `full` has what was written before; how many bytes the record
+/// has.
+#[inline(always)]
+fn write<const N: usize>(
+    words: &[u64; N],
+    count: u64,
+    open: &mut Records,
+    chunks: &mut Chunks,
+    mut full: impl FnMut(Records),
+) -> usize {
+    loop {
+        match open.push(words, count) {
+            Some(bytes) => return bytes,
+            None => turn_over(open, chunks, &mut full),
+        }
+    }
+}
+
+/// Goes on in another chunk.
+#[cold]
+#[inline(never)]
+fn turn_over(open: &mut Records, chunks: &mut Chunks, full: &mut impl FnMut(Records)) {
+    let chunk = chunks.take(if open.are_nowhere() {
+        FIRST_CHUNK_BYTES
+    } else {
+        CHUNK_BYTES
+    });
+    let records = std::mem::replace(open, Records::within(chunk));
+    if !records.are_nowhere() {
+        full(records);
+    }
+}
+
+/// Words that one worker wrote down.
 #[derive(Debug)]
 pub(crate) struct Scatter {
     /// Whose hashes make the parts.
     seed: Seed,
-    parts: Vec<Part>,
+    /// What is written to, for each part.
+    open: Vec<Records>,
+    /// What is full, and the part it is of. One list for all: each of its own would be 512 that grow.
+    full: Vec<(usize, Records)>,
     /// How many bytes all records have.
     bytes: usize,
     /// With more bytes the parts are counted, so that words that come again do not pile up.
@@ -278,7 +154,8 @@ impl Scatter {
     pub(crate) fn new(seed: Seed) -> Self {
         Self {
             seed,
-            parts: (0..PARTS).map(|_| Part::default()).collect(),
+            open: (0..PARTS).map(|_| Records::default()).collect(),
+            full: Vec::new(),
             bytes: 0,
             bytes_max: FIRST_BYTES_MAX,
             chunks: Chunks::default(),
@@ -293,7 +170,9 @@ impl Scatter {
     /// Writes a word down whose hash is in the part `part`.
     #[inline(always)]
     pub(crate) fn push<const N: usize>(&mut self, part: usize, words: &[u64; N], count: u64) {
-        self.bytes += self.parts[part % PARTS].push(words, count, &mut self.chunks);
+        let part = part % PARTS;
+        let full = |records| self.full.push((part, records));
+        self.bytes += write(words, count, &mut self.open[part], &mut self.chunks, full);
     }
 
     /// Whether there are so many records that words that came again should be added up.
@@ -309,32 +188,41 @@ impl Scatter {
     #[cold]
     #[inline(never)]
     pub(crate) fn compact(&mut self) -> usize {
-        let written = |parts: &[Part]| parts.iter().map(Part::bytes).sum::<usize>();
-        let before = written(&self.parts);
+        let before = std::mem::take(&mut self.bytes);
         let mut counter = Counter::new(&self.seed);
         let mut distinct = 0;
-        for part in &mut self.parts {
-            *part = Part::counted(vec![std::mem::take(part)], &mut counter, &mut self.chunks);
-            distinct += counter.len();
+        let mut records = self.take_records();
+        for of_part in records.chunk_by_mut(|(one, _), (other, _)| one == other) {
+            let part = of_part.first().map_or(0, |(part, _)| *part);
+            for (_, records) in of_part {
+                counter.count(std::mem::take(records), &mut self.chunks);
+            }
+            distinct += counter.table.len();
+            counter
+                .table
+                .take_all(|words, count| self.push(part, words, count));
         }
-        let after = written(&self.parts);
-        self.bytes = after;
-        self.bytes_max = if after > before / 4 * 3 {
-            8 * after
+        self.bytes_max = if self.bytes > before / 4 * 3 {
+            8 * self.bytes
         } else {
-            (2 * after).max(BYTES_MAX)
+            (2 * self.bytes).max(BYTES_MAX)
         };
         distinct
     }
 
-    /// Its parts, in the order of hashes.
-    pub(crate) fn into_parts(self) -> Vec<Part> {
-        self.parts
+    /// All records, each with the part it is of, in the order of parts; none are left.
+    pub(crate) fn take_records(&mut self) -> Vec<(usize, Records)> {
+        let mut records = std::mem::take(&mut self.full);
+        let open = self.open.iter_mut().map(std::mem::take);
+        records.extend(open.enumerate());
+        records.sort_by_key(|(part, _)| *part);
+        records
     }
 
     /// Every word with its count, as often as it was written down.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.parts.iter().flat_map(Part::iter)
+        let full = self.full.iter().map(|(_, records)| records);
+        full.chain(&self.open).flat_map(Records::iter)
     }
 }
 
@@ -346,14 +234,27 @@ pub(crate) fn part_of(hash: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::table::Key;
+    use crate::table::key::WIDE_BYTES_MAX;
+
+    fn counted<'a>(
+        words: impl Iterator<Item = (&'a [u8], u64)>,
+    ) -> (usize, BTreeMap<Vec<u8>, u64>) {
+        let (mut records, mut counts) = (0, BTreeMap::new());
+        for (word, count) in words {
+            records += 1;
+            *counts.entry(word.to_vec()).or_insert(0) += count;
+        }
+        (records, counts)
+    }
 
     #[test]
     fn words_of_every_length_and_count_come_back() {
         let seed = Seed::random();
-        let mut part = Part::default();
-        let mut chunks = Chunks::default();
+        let mut scatter = Scatter::new(seed.clone());
         let mut expected = BTreeMap::new();
         for length in 1..=WIDE_BYTES_MAX {
             for (fill, count) in [
@@ -366,28 +267,27 @@ mod tests {
                 let mut word = vec![0; length];
                 word[length - 1] = fill;
                 let key = Key::<3>::of(&word, &seed).unwrap();
-                part.push(&key.words(), count, &mut chunks);
-                part.push(&key.words(), 1, &mut chunks);
+                scatter.push(part_of(key.hash()), &key.words(), count);
+                scatter.push(part_of(key.hash()), &key.words(), 1);
                 *expected.entry(word).or_insert(0) += count + 1;
             }
         }
-        let mut written: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
-        for (word, count) in part.iter() {
-            *written.entry(word.to_vec()).or_insert(0) += count;
+        assert_eq!(counted(scatter.iter()).1, expected);
+        assert_eq!(scatter.compact(), expected.len());
+        assert!(scatter.chunks.spare() > 0, "what was read is used again");
+        assert_eq!(counted(scatter.iter()), (expected.len(), expected.clone()));
+        let mut sum = Sum::default();
+        let mut counter = Counter::new(&seed);
+        let mut records = scatter.take_records();
+        assert!(records.is_sorted_by_key(|(part, _)| *part));
+        for part in records.chunk_by_mut(|(one, _), (other, _)| one == other) {
+            sum.add(part, &mut counter);
         }
-        assert_eq!(written, expected);
-        let counted = Part::counted(
-            vec![part, Part::default()],
-            &mut Counter::new(&seed),
-            &mut chunks,
-        );
-        assert!(chunks.spare() > 0, "what was read is used again");
-        let counted: Vec<(Vec<u8>, u64)> = counted
-            .iter()
-            .map(|(word, count)| (word.to_vec(), count))
-            .collect();
-        assert_eq!(counted.len(), expected.len(), "a word is there twice");
-        assert_eq!(counted.into_iter().collect::<BTreeMap<_, _>>(), expected);
+        let (distinct, records) = sum.finish();
+        assert_eq!(distinct, expected.len());
+        let found = counted(records.iter().flat_map(Records::iter));
+        assert_eq!(found, (expected.len(), expected));
+        assert_eq!(scatter.iter().count(), 0);
     }
 
     #[test]
@@ -402,7 +302,7 @@ mod tests {
                 assert!(scatter.compact() <= 500);
                 compactions += 1;
             }
-            let chunks: usize = scatter.parts.iter().map(|part| part.full.len() + 1).sum();
+            let chunks = scatter.full.len() + PARTS;
             assert!(
                 chunks + scatter.chunks.spare() < 6 * PARTS,
                 "{chunks} chunks"

@@ -8,7 +8,8 @@ use super::counted::Counted;
 use super::hash::Seed;
 use super::key::{Key, NARROW_BYTES_MAX};
 use super::long::LongTable;
-use super::scatter::{Part, Scatter};
+use super::records::Records;
+use super::scatter::Scatter;
 use super::short::Waiting;
 use crate::scan::{Place, SOME, TileBytes};
 
@@ -190,13 +191,13 @@ impl Table {
         self.scatter.as_ref().map(|scatter| scatter.seed())
     }
 
-    /// Takes all short words out, by parts of their hashes as the seed `seed` gives them.
-    pub(crate) fn take_parts(&mut self, seed: &Seed) -> Vec<Part> {
+    /// Takes all short words out, each record of them with the part of their hashes, as the seed `seed` gives them.
+    pub(crate) fn take_records(&mut self, seed: &Seed) -> Vec<(usize, Records)> {
         let scatter = self.scatter.take();
         let mut scatter = scatter.unwrap_or_else(|| Box::new(Scatter::new(seed.clone())));
         self.narrow.move_to(&mut scatter, seed);
         self.wide.move_to(&mut scatter, seed);
-        scatter.into_parts()
+        scatter.take_records()
     }
 
     #[inline(always)]
