@@ -4,7 +4,8 @@
 //! entry, whole units of 16 bytes:  count | length of the word | the word | zeros
 //! ```
 //!
-//! An entry never moves, and is named by its first unit; no entry is at unit 0.
+//! An entry never moves, and is named by its first unit; no entry is at unit 0. They are in small pages, which
+//! cost less: entries are written one after the other, and most of them are rare words.
 
 use super::prefetch::prefetch;
 use super::slots::Slots;
@@ -14,12 +15,17 @@ const UNIT_BYTES: usize = 16;
 /// 1024 units, 16 KiB: what there is room for at first.
 const UNITS_MIN: usize = 1 << 10;
 
+/// 1 MiB: the units that the system is asked for at a time.
+const POPULATED_UNITS: usize = (1 << 20) / UNIT_BYTES;
+
 /// Words and counts, in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Entries {
     units: Slots<[u8; UNIT_BYTES]>,
     /// The first unit that is free.
     end: usize,
+    /// The first that the system was not asked for.
+    unpopulated: usize,
     len: usize,
 }
 
@@ -29,6 +35,7 @@ impl Entries {
         Self {
             units: Slots::new(0),
             end: 1,
+            unpopulated: 0,
             len: 0,
         }
     }
@@ -46,6 +53,9 @@ impl Entries {
             // Units that are not written to take no memory, once there are many.
             self.units.extend(units_for(end));
         }
+        if end > self.unpopulated {
+            self.populate(end);
+        }
         let [counted, length] = [count, word.len() as u64].map(u64::to_le_bytes);
         let entry = self.units[start..end].as_flattened_mut();
         entry[..8].copy_from_slice(&counted);
@@ -55,6 +65,15 @@ impl Entries {
         self.len += 1;
         // There are less than 2^32 units: the slots refuse more.
         u32::try_from(start).unwrap_or_default()
+    }
+
+    /// Brings pages to the units up to `end` and to some more.
+    #[cold]
+    #[inline(never)]
+    fn populate(&mut self, end: usize) {
+        let populated = end.next_multiple_of(POPULATED_UNITS).min(self.units.len());
+        self.units.populate(self.unpopulated..populated);
+        self.unpopulated = populated;
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "slots in memory that the system maps")]
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 
 use super::long::LongSlot;
@@ -27,7 +27,10 @@ struct Line([u64; 8]);
 ///
 /// # Safety
 /// It is made of integers without padding: any bytes are one. All zeros are an empty one.
-pub(super) unsafe trait Plain: Copy + Send + Sync {}
+pub(super) unsafe trait Plain: Copy + Send + Sync {
+    /// Whether they are reached in no order, and so often that huge pages are worth what they cost.
+    const IN_HUGE_PAGES: bool = true;
+}
 
 // SAFETY: words of eight bytes and a count.
 unsafe impl<const N: usize> Plain for Slot<N> {}
@@ -36,7 +39,9 @@ unsafe impl<const N: usize> Plain for Slot<N> {}
 unsafe impl Plain for LongSlot {}
 
 // SAFETY: bytes; zeros are none of a word.
-unsafe impl<const N: usize> Plain for [u8; N] {}
+unsafe impl<const N: usize> Plain for [u8; N] {
+    const IN_HUGE_PAGES: bool = false;
+}
 
 /// A number of slots.
 ///
@@ -60,12 +65,12 @@ pub(super) struct Slots<T> {
     /// How many there can be without being moved.
     room: usize,
     /// What `first` points into; it never moves.
-    _memory: Memory,
+    memory: Memory,
 }
 
 enum Memory {
     Heap { _lines: Vec<Line> },
-    Mapped { _bytes: memmap2::MmapMut },
+    Mapped(memmap2::MmapMut),
 }
 
 // SAFETY: the slots are integers that only `self` points to.
@@ -92,7 +97,7 @@ impl<T: Plain> Slots<T> {
             first,
             count: checked(count),
             room: count,
-            _memory: Memory::Heap { _lines: lines },
+            memory: Memory::Heap { _lines: lines },
         }
     }
 
@@ -107,14 +112,16 @@ impl<T: Plain> Slots<T> {
         let address = mapped.as_ptr().addr();
         let start = address.next_multiple_of(HUGE_PAGE_BYTES) - address;
         #[cfg(target_os = "linux")]
-        // Small pages do as well, only slower.
-        drop(mapped.advise_range(memmap2::Advice::HugePage, start, bytes));
+        if T::IN_HUGE_PAGES {
+            // Small pages do as well, only slower.
+            drop(mapped.advise_range(memmap2::Advice::HugePage, start, bytes));
+        }
         let first = NonNull::from(&mut mapped[start..start + bytes]).cast();
         Some(Self {
             first,
             count: checked(count),
             room: bytes / size_of::<T>(),
-            _memory: Memory::Mapped { _bytes: mapped },
+            memory: Memory::Mapped(mapped),
         })
     }
 
@@ -128,6 +135,20 @@ impl<T: Plain> Slots<T> {
         }
         // Within the room nothing was ever written.
         self.count = checked(count);
+    }
+
+    /// Brings pages to `slots`, all at once: a fault for each costs as much as the page.
+    pub(super) fn populate(&self, slots: Range<usize>) {
+        #[cfg(all(target_os = "linux", not(miri)))]
+        if let Memory::Mapped(mapped) = &self.memory {
+            let start = self.first.as_ptr().addr() - mapped.as_ptr().addr();
+            let [from, to] = [slots.start, slots.end].map(|slot| start + slot * size_of::<T>());
+            let populate = memmap2::Advice::PopulateWrite;
+            // Pages come when they are written to otherwise.
+            drop(mapped.advise_range(populate, from, to - from));
+        }
+        #[cfg(not(all(target_os = "linux", not(miri))))]
+        let _ = (slots, &self.memory);
     }
 
     /// How many there are.
