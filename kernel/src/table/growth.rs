@@ -11,6 +11,42 @@ pub(super) trait Entry: Plain + Default {
     fn count(&self) -> u64;
 }
 
+/// How many slots [`used`] looks at.
+pub(super) const SOME_SLOTS: usize = 64;
+
+/// Which of at most [`SOME_SLOTS`] slots are not empty, from the first on. No branch depends on each: nothing foretells it.
+#[inline(always)]
+pub(super) fn used<E: Entry>(slots: &[E]) -> Used {
+    let slots = slots.iter().enumerate();
+    Used(slots.fold(0, |used, (at, slot)| {
+        used | u64::from(slot.count() != 0) << at
+    }))
+}
+
+/// Bits of a number, as the places of those that are set.
+pub(super) struct Used(u64);
+
+impl Iterator for Used {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        let at = self.0.trailing_zeros() as usize;
+        let before = self.0;
+        self.0 &= before.wrapping_sub(1);
+        (before != 0).then_some(at)
+    }
+}
+
+impl DoubleEndedIterator for Used {
+    #[inline(always)]
+    fn next_back(&mut self) -> Option<usize> {
+        let at = self.0.checked_ilog2()?;
+        self.0 ^= 1 << at;
+        Some(at as usize)
+    }
+}
+
 /// Changes places with a less frequent entry: frequent words are then met first. Without it growth would put late and rare words
 /// first, and the branch that expects a word in its first slot would fail more often.
 #[inline(always)]
@@ -31,24 +67,24 @@ pub(super) fn grow<E: Entry>(slots: &mut Slots<E>, count: usize, hash: impl Fn(&
     let of = slots.count();
     // Entries that would move towards the start, or past the end: those of the first slots, mostly.
     let mut astray = Vec::new();
-    for at in (0..before).rev() {
-        let mut entry = slots[at];
-        if entry.count() == 0 {
-            continue;
-        }
-        slots[at] = E::default();
-        let mut to = fraction(hash(&entry), of);
-        if to >= at {
-            while to < count && slots[to].count() != 0 {
-                let_first(&mut slots[to], &mut entry);
-                to += 1;
+    for start in (0..before).step_by(SOME_SLOTS).rev() {
+        let end = before.min(start + SOME_SLOTS);
+        for at in used(&slots[start..end]).rev() {
+            let at = start + at;
+            let mut entry = std::mem::take(&mut slots[at]);
+            let mut to = fraction(hash(&entry), of);
+            if to >= at {
+                while to < count && slots[to].count() != 0 {
+                    let_first(&mut slots[to], &mut entry);
+                    to += 1;
+                }
+                if to < count {
+                    slots[to] = entry;
+                    continue;
+                }
             }
-            if to < count {
-                slots[to] = entry;
-                continue;
-            }
+            astray.push(entry);
         }
-        astray.push(entry);
     }
     for mut entry in astray {
         let mut to = fraction(hash(&entry), of);

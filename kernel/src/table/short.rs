@@ -6,7 +6,7 @@
 //! slots:  the first by the upper half of the hash as a fraction of 2^32, then the next until the word or an empty one is met
 //! ```
 
-use super::growth::{self, Entry};
+use super::growth::{self, Entry, SOME_SLOTS, used};
 use super::hash::{Seed, fraction};
 use super::key::{Key, length};
 use super::prefetch::prefetch;
@@ -362,17 +362,22 @@ impl<const N: usize> ShortTable<N> {
         self.len
     }
 
+    /// The slots that are not empty.
+    fn used(&self) -> impl Iterator<Item = &Slot<N>> {
+        let blocks = self.slots.chunks(SOME_SLOTS);
+        blocks.flat_map(|slots| used(slots).map(|at| &slots[at]))
+    }
+
     /// Every word with its count, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        let used = self.slots.iter().filter(|slot| slot.count != 0);
-        used.map(|slot| (slot.word(), slot.count))
+        self.used().map(|slot| (slot.word(), slot.count))
     }
 
     /// Takes all words out, in no order, each as the words of its key with its count; the slots stay.
     pub(crate) fn take_all(&mut self, mut taken: impl FnMut(&[u64; N], u64)) {
-        for slot in &mut *self.slots {
-            if slot.count != 0 {
-                let slot = std::mem::take(slot);
+        for slots in self.slots.chunks_mut(SOME_SLOTS) {
+            for at in used(slots) {
+                let slot = std::mem::take(&mut slots[at]);
                 taken(&slot.words(), slot.count);
             }
         }
@@ -382,8 +387,7 @@ impl<const N: usize> ShortTable<N> {
 
     /// Every key with its count, in no order.
     pub(crate) fn keys(&self, seed: &Seed) -> impl Iterator<Item = (Key<N>, u64)> {
-        let used = self.slots.iter().filter(|slot| slot.count != 0);
-        used.map(|slot| (slot.key(seed), slot.count))
+        self.used().map(|slot| (slot.key(seed), slot.count))
     }
 }
 
