@@ -30,13 +30,16 @@ pub(crate) fn top(
     let least = least.into_iter().max()?;
     let in_one = least.div_ceil(tables.len() as u64);
     let candidates = each(tables, pool, &|index, table| {
-        let words = table.iter().filter(|(_, count)| *count >= in_one);
-        let words = words.filter(|(word, _)| filters.admit(word));
         // A word that is a candidate of a table before is one there.
         let before = &tables[..index];
-        let words = words.filter(|(word, _)| before.iter().all(|table| table.count(word) < in_one));
+        let is_new = |word: &[u8]| before.iter().all(|table| table.count(word) < in_one);
         let most = table.len() / WORDS_A_CANDIDATE + 100;
-        let words: Vec<&[u8]> = words.map(|(word, _)| word).take(most).collect();
+        let mut words = Vec::new();
+        table.iter().for_each(|(word, count)| {
+            if count >= in_one && words.len() < most && filters.admit(word) && is_new(word) {
+                words.push(word);
+            }
+        });
         (words.len() < most).then_some(words)
     });
     let candidates: Option<Vec<Vec<&[u8]>>> = candidates.into_iter().collect();
@@ -51,9 +54,9 @@ pub(crate) fn top(
 /// How often the `n`th most frequent word of `table` comes; at least 1 where there is none.
 fn least(table: &Table, n: u64, filters: &Filters) -> u64 {
     let mut builder = TopBuilder::new(n, filters.clone());
-    for (word, count) in table.iter() {
-        builder.push(word, count);
-    }
+    table
+        .iter()
+        .for_each(|(word, count)| builder.push(word, count));
     let rows = builder.finish();
     let all = rows.len() as u64 == n;
     rows.last().filter(|_| all).map_or(1, |row| row.count)

@@ -66,6 +66,7 @@ fn run<W: Work>(proof: Avx512, work: W) -> W::Output {
 impl Means for Avx512 {
     const NAME: &'static str = "AVX-512";
     const AT_STRIDE: bool = true;
+    const SECONDS_AT_ONCE: bool = true;
 
     type Block = __m512i;
     type Flags = u64;

@@ -17,6 +17,9 @@ pub(crate) trait Means: Copy {
     /// Whether plain text is taken at a fixed stride in `unicode` mode: with AVX2 it made prose and mixed texts slower.
     const AT_STRIDE: bool = false;
 
+    /// Whether [`with_seconds`](Self::with_seconds) takes no longer the more different leads there are.
+    const SECONDS_AT_ONCE: bool = false;
+
     /// The bytes of a window.
     type Block: Copy;
     /// Yes or no for each byte.

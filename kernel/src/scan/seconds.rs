@@ -15,13 +15,23 @@ pub(crate) struct Seconds {
 }
 
 impl Seconds {
-    /// The ranges of `leads`, each a lead with its first and its last second byte; `others` is that of all other leads, its first
-    /// and how many.
-    pub(crate) const fn new(leads: &[(u8, u8, u8)], others: (u8, u8)) -> Self {
+    /// `others` for all leads but those in the ranges `none`, which have none unless `leads` tells theirs: a lead with its first and its
+    /// last second byte.
+    pub(crate) const fn new(others: (u8, u8), none: &[(u8, u8)], leads: &[(u8, u8, u8)]) -> Self {
         let mut seconds = Self {
             firsts: [others.0; 64],
-            counts: [others.1; 64],
+            counts: [others.1 - others.0 + 1; 64],
         };
+        let mut at = 0;
+        while at < none.len() {
+            let (first, last) = none[at];
+            let mut place = (first - LEAD_MIN) as usize;
+            while place <= (last - LEAD_MIN) as usize {
+                seconds.counts[place] = 0;
+                place += 1;
+            }
+            at += 1;
+        }
         let mut at = 0;
         while at < leads.len() {
             let (lead, first, last) = leads[at];

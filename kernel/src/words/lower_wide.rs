@@ -17,11 +17,14 @@ const LEADS: u64 = (1 << STRIDE) - 1;
 /// Leads that some code point has which is not ASCII and which lower-casing changes: the first and the last of each row.
 const LEADS_OF_CASED: [(u8, u8); 4] = [(0xC3, 0xD6), (0xE1, 0xE2), (0xEA, 0xEA), (0xEF, 0xF0)];
 
-/// No second byte, of whatever other lead.
-const NONE: (u8, u8) = (0xC0, 0);
+/// All second bytes there are.
+const ANY: (u8, u8) = (0x80, 0xBF);
 
-/// Second bytes with which lower-casing changes nothing, for those leads of which texts are full.
+/// Second bytes with which lower-casing changes nothing: any, but after leads of code points that it changes; of those only what texts
+/// are full of.
 static PLAIN: Seconds = Seconds::new(
+    ANY,
+    &LEADS_OF_CASED,
     &[
         (0xC3, 0x9F, 0xBF), // à to ÿ
         (0xCE, 0xAC, 0xBF), // ά to ο
@@ -34,17 +37,17 @@ static PLAIN: Seconds = Seconds::new(
         (0xEF, 0x80, 0xBB), // Arabic forms
         (0xF0, 0x9F, 0xBF), // emoji, ideographs
     ],
-    NONE,
 );
 
 /// Second bytes of code points of two bytes that it changes.
 static CASED: Seconds = Seconds::new(
+    ANY,
+    &[(0xC0, 0xFF)],
     &[
         (0xC3, 0x80, 0x96), // À to Ö
         (0xCE, 0x91, 0xA1), // Α to Ρ
         (0xD0, 0x80, 0xAF), // Ѐ to Я
     ],
-    NONE,
 );
 
 /// Puts the lower case of the code points of `cased` where they stand.
@@ -109,13 +112,17 @@ pub(crate) fn lower_wide(means: impl Means, text: &[u8], out: &mut [u8]) -> bool
 
 /// The bytes of the code points that begin at [`LEADS`], are not ASCII, and that lower-casing changes.
 #[inline(always)]
-fn cased_bytes(means: impl Means, window: &[u8; WINDOW]) -> u64 {
+fn cased_bytes<M: Means>(means: M, window: &[u8; WINDOW]) -> u64 {
     let block = means.load(window);
-    let [one, two, three, four] =
-        LEADS_OF_CASED.map(|(first, last)| means.between(block, first, last));
-    let leads = means.either(means.either(one, two), means.either(three, four));
+    let leads = if M::SECONDS_AT_ONCE {
+        means.between(block, 0xC0, 0xFF)
+    } else {
+        let [one, two, three, four] =
+            LEADS_OF_CASED.map(|(first, last)| means.between(block, first, last));
+        means.either(means.either(one, two), means.either(three, four))
+    };
     let leads = means.mask(leads) & LEADS;
-    if leads == 0 {
+    if !M::SECONDS_AT_ONCE && leads == 0 {
         return 0;
     }
     let [plain, firsts] = means.with_seconds(window, leads, [&PLAIN, &CASED]);
