@@ -181,7 +181,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("1"), &text[..split]).unwrap();
         std::fs::write(root.path().join("2"), &text[split..]).unwrap();
-        let found = find_inputs(&[root.path().to_owned()]).unwrap();
+        let found = find_inputs(&[root.path().to_owned()], 1).unwrap();
         let (counts, failures) = count_files(&found.files, options, &|_| ()).unwrap();
         assert!(failures.is_empty());
         // Few are taken while tables are apart, all when they are added up.
@@ -235,7 +235,7 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             let path = root.path().join("text");
             std::fs::write(&path, b"some words\n".repeat(10_000)).unwrap();
-            let found = find_inputs(std::slice::from_ref(&path)).unwrap();
+            let found = find_inputs(std::slice::from_ref(&path), 1).unwrap();
             let options = CountOptions {
                 threads: 1,
                 io,
@@ -264,7 +264,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("text");
         std::fs::write(&path, b"some words\n".repeat(10_000)).unwrap();
-        let found = find_inputs(std::slice::from_ref(&path)).unwrap();
+        let found = find_inputs(std::slice::from_ref(&path), 1).unwrap();
         let options = CountOptions {
             threads: 1,
             io: IoMode::Mmap,
@@ -297,7 +297,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("text");
         std::fs::write(&path, b"some words\n".repeat(1000)).unwrap();
-        let found = find_inputs(std::slice::from_ref(&path)).unwrap();
+        let found = find_inputs(std::slice::from_ref(&path), 1).unwrap();
         let options = CountOptions {
             threads: 1,
             chunk_bytes: Some(4096),
@@ -311,11 +311,58 @@ mod tests {
     }
 
     #[test]
+    fn small_files_that_changed_since_they_were_found_are_counted_as_they_are() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = [
+            "as-found",
+            "directory",
+            "gone",
+            "larger",
+            "marked",
+            "smaller",
+        ]
+        .map(|name| root.path().join(name));
+        for path in &paths {
+            std::fs::write(path, "\u{FEFF}some words\n".repeat(3)).unwrap();
+        }
+        let found = find_inputs(&[root.path().to_owned()], 1).unwrap();
+        std::fs::remove_file(&paths[1]).unwrap();
+        std::fs::create_dir(&paths[1]).unwrap();
+        std::fs::remove_file(&paths[2]).unwrap();
+        std::fs::write(&paths[3], "a b c d ".repeat(100_000)).unwrap();
+        std::fs::write(&paths[4], b"\xFF\xFEa\0".repeat(10)).unwrap();
+        std::fs::write(&paths[5], "\u{FEFF}one").unwrap();
+        for slice in [false, true] {
+            let options = CountOptions {
+                slice,
+                ..CountOptions::new(CountSettings::new(WordMode::Whitespace, false))
+            };
+            let (counts, failures) = count_files(&found.files, &options, &|_| ()).unwrap();
+            let failed: Vec<&PathBuf> = failures.iter().map(|failure| &failure.path).collect();
+            assert_eq!(failed.len(), if slice { 2 } else { 3 });
+            assert!(failed.contains(&&paths[1]) && failed.contains(&&paths[2]));
+            let count = |word: &str| {
+                let mut counts = counts.iter();
+                counts
+                    .find(|(found, _)| *found == word.as_bytes())
+                    .map_or(0, |(_, count)| count)
+            };
+            let marked = u64::from(slice);
+            assert_eq!((count("a"), count("words")), (100_000, 3));
+            assert_eq!(count("one"), 1 - marked);
+            assert_eq!(
+                (count("some"), count("\u{FEFF}some")),
+                (1 - marked, 2 + marked)
+            );
+        }
+    }
+
+    #[test]
     fn the_smallest_chunks_leave_a_byte_order_mark_out() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("text");
         std::fs::write(&path, "\u{FEFF} a b").unwrap();
-        let found = find_inputs(std::slice::from_ref(&path)).unwrap();
+        let found = find_inputs(std::slice::from_ref(&path), 1).unwrap();
         for io in [IoMode::Mmap, IoMode::Read] {
             let options = CountOptions {
                 threads: 1,
@@ -336,7 +383,7 @@ mod tests {
         let utf16 = root.path().join("utf16");
         std::fs::write(&utf16, b"\xFF\xFEa\0".repeat(5000)).unwrap();
         let named = [utf16.clone(), text, PathBuf::from("/proc/self/mem")];
-        let found = find_inputs(&named).unwrap();
+        let found = find_inputs(&named, 1).unwrap();
         let options = CountOptions {
             threads: 2,
             chunk_bytes: Some(4096),

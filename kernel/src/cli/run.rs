@@ -85,19 +85,19 @@ fn run_count(args: &CountArgs) -> Result<Vec<InputFailure>, CountError> {
     } else {
         &args.paths
     };
-    let Found {
-        files,
-        mut failures,
-    } = find_inputs(named)?;
-    let inputs = files.len() + failures.len();
-    let total_bytes = files.iter().map(|file| file.bytes).sum();
-    let progress = Progress::new(args.progress, total_bytes);
     let mut options = CountOptions::new(settings);
     options.io = args.io;
     options.slice = args.slice;
     if let Some(threads) = args.threads {
         options.threads = usize::from(threads);
     }
+    let Found {
+        files,
+        mut failures,
+    } = find_inputs(named, options.threads)?;
+    let inputs = files.len() + failures.len();
+    let total_bytes = files.iter().map(|file| file.bytes).sum();
+    let progress = Progress::new(args.progress, total_bytes);
     let counted = count(args, &files, &options, &filters, &progress);
     progress.finish();
     let (counts, mut answers, failed) = counted?;

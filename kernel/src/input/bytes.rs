@@ -281,6 +281,43 @@ impl Opened {
     }
 }
 
+/// The text of a small regular file, read at once, if it still has as many bytes as when it was found; none if it has not, or is no such
+/// file, or cannot be read: [`Opened`] then tells what is the matter.
+///
+/// - `buffer`: any bytes; it holds the text.
+/// - `slice`: whether this is a later slice of a file.
+///
+/// # Errors
+/// [`InputError`]: it is not text in UTF-8 or a superset of ASCII.
+pub(crate) fn read_small<'a>(
+    file: &InputFile,
+    io: IoMode,
+    slice: bool,
+    buffer: &'a mut Vec<u8>,
+) -> Result<Option<&'a [u8]>, InputError> {
+    if file.kind != InputKind::Regular || file.bytes >= MAP_BYTES_MIN || io == IoMode::Mmap {
+        return Ok(None);
+    }
+    let bytes = to_index(file.bytes);
+    // One more: what ends before it ends where it was found to.
+    let wanted = bytes + 1;
+    if buffer.len() < wanted {
+        buffer.resize(wanted, 0);
+    }
+    let opened = File::open(&file.path);
+    let read = opened.and_then(|opened| opened.read_at(&mut buffer[..wanted], 0));
+    if read.ok() != Some(bytes) {
+        return Ok(None);
+    }
+    let text = &buffer[..bytes];
+    let skip = if slice {
+        0
+    } else {
+        check_start(&text[..bytes.min(START_BYTES)])?
+    };
+    Ok(Some(&text[skip..]))
+}
+
 /// Extends `buffer`, which holds the bytes of `file` from `offset` on, to `wanted` bytes.
 fn fill(file: &File, buffer: &mut Vec<u8>, offset: u64, wanted: usize) -> io::Result<()> {
     let filled = buffer.len();

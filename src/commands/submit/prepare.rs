@@ -137,7 +137,8 @@ fn find_sources(
     args: &SubmitArgs,
     scratch: &Path,
 ) -> Result<(Vec<Source>, Vec<InputFailure>), Failure> {
-    let found = input::find_inputs(&args.inputs)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let found = input::find_inputs(&args.inputs, threads)?;
     let mut left_out = found.failures;
     let mut sources = Vec::with_capacity(found.files.len());
     for (index, file) in found.files.into_iter().enumerate() {
