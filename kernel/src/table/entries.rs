@@ -125,13 +125,21 @@ impl Entries {
 
     /// Every word with its count.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        let mut at = 1;
+        self.iter_with_places()
+            .map(|(_, word, count)| (word, count))
+    }
+
+    /// Every entry: where it is, its word, and its count.
+    pub(super) fn iter_with_places(&self) -> impl Iterator<Item = (u32, &[u8], u64)> {
+        let mut next = 1;
         std::iter::from_fn(move || {
-            (at < self.end).then(|| {
+            (next < self.end).then(|| {
+                let at = next;
                 let (count, length) = self.head(at);
-                let word = self.word_at(at, length);
-                at += 1 + length.div_ceil(UNIT_BYTES);
-                (word, count)
+                next += 1 + length.div_ceil(UNIT_BYTES);
+                // There are less than 2^32 units.
+                let place = u32::try_from(at).unwrap_or_default();
+                (place, self.word_at(at, length), count)
             })
         })
     }

@@ -10,9 +10,12 @@ use ahash::RandomState;
 #[derive(Clone, Debug)]
 pub(crate) struct Seed {
     short: ShortSeed,
-    /// One for all that share it.
-    long: Arc<RandomState>,
+    long: LongSeed,
 }
+
+/// The secret of the hashes of longer words.
+#[derive(Clone, Debug)]
+pub(super) struct LongSeed(Arc<RandomState>);
 
 /// The secret of the hashes of words of at most 24 bytes.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +37,7 @@ impl Seed {
                 #[cfg(all(target_arch = "x86_64", not(miri)))]
                 aes: super::aes::Aes::new(),
             },
-            long: Arc::new(long),
+            long: LongSeed(Arc::new(long)),
         }
     }
 
@@ -42,7 +45,7 @@ impl Seed {
     pub(super) fn with_other_words(&self) -> Self {
         Self {
             short: Self::random().short,
-            long: Arc::clone(&self.long),
+            long: self.long.clone(),
         }
     }
 
@@ -74,7 +77,38 @@ impl Seed {
     /// The hash of a longer word.
     #[inline]
     pub(crate) fn hash_long(&self, word: &[u8]) -> u64 {
-        self.long.hash_one(word)
+        self.long.hash(word)
+    }
+
+    /// The secret of longer words.
+    pub(super) fn long(&self) -> &LongSeed {
+        &self.long
+    }
+}
+
+impl LongSeed {
+    /// One that nobody can foretell.
+    pub(super) fn random() -> Self {
+        Self(Arc::new(RandomState::new()))
+    }
+
+    /// One that everybody can foretell.
+    #[cfg(test)]
+    pub(super) fn known() -> Self {
+        static KNOWN: std::sync::LazyLock<LongSeed> =
+            std::sync::LazyLock::new(|| LongSeed(Arc::new(RandomState::with_seeds(1, 2, 3, 4))));
+        KNOWN.clone()
+    }
+
+    /// Whether it gives the same hashes.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The hash of a word.
+    #[inline]
+    pub(super) fn hash(&self, word: &[u8]) -> u64 {
+        self.0.hash_one(word)
     }
 }
 

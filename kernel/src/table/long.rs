@@ -6,11 +6,12 @@
 //!                 is met
 //! ```
 //!
-//! The parts of all hashes are by the upper half: the words of one part are anywhere here.
+//! The parts of all hashes are by the upper half: the words of one part are anywhere here. The seed is that of all tables of a count,
+//! until words collide too often.
 
 use super::entries::Entries;
 use super::growth::{self, Entry};
-use super::hash::{Seed, fraction};
+use super::hash::{LongSeed, Seed, fraction};
 use super::prefetch::prefetch;
 use super::slots::Slots;
 use crate::scan::{Place, SOME, TileBytes};
@@ -20,6 +21,9 @@ const SLOTS_MIN: usize = 512;
 
 /// 131072 slots, 1 MiB: a table of less is made four times as large at once.
 const SMALL_SLOTS: usize = if cfg!(test) { 1 << 10 } else { 1 << 17 };
+
+/// 2048 slots, as for short words: with good hashes no word is so far from its first slot; words made to collide are.
+const STEPS_MAX: usize = if cfg!(test) { 64 } else { 2048 };
 
 /// Where the entry of a word is, and half of the word's hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,9 +64,11 @@ impl Entry for LongSlot {
 /// Long words and their counts.
 #[derive(Debug)]
 pub(super) struct LongTable {
-    /// At most half of them are taken.
+    seed: LongSeed,
     slots: Slots<LongSlot>,
     entries: Entries,
+    /// How many words there is room for: half of the slots, or none once a word was too far from its first slot.
+    len_max: usize,
 }
 
 /// The first slot of a hash among `of`.
@@ -79,53 +85,76 @@ fn next(at: usize, of: u32) -> usize {
 
 impl LongTable {
     /// No words, and no memory.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(seed: &Seed) -> Self {
         Self {
+            seed: seed.long().clone(),
             slots: Slots::new(0),
             entries: Entries::new(),
+            len_max: 0,
         }
     }
 
-    /// Makes room for `more` words.
+    /// Makes room for `more` words; they are hashed after it.
     #[inline(always)]
     fn make_room(&mut self, more: usize) {
-        let words = self.entries.len() + more;
-        if words * 2 > self.slots.len() {
-            self.grow(words * 2);
+        if self.entries.len() + more > self.len_max {
+            self.grow(more);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, least: usize) {
-        let slots = self.slots.len();
-        let more = if slots < SMALL_SLOTS {
-            slots * 4
-        } else {
-            slots / 2 * 3
-        };
-        let more = more.max(least).max(SLOTS_MIN);
-        growth::grow(&mut self.slots, more, |slot| slot.0);
+    fn grow(&mut self, more: usize) {
+        if self.len_max < self.slots.len() / 2 {
+            self.reseed();
+        }
+        let (slots, least) = (self.slots.len(), (self.entries.len() + more) * 2);
+        if least > slots {
+            let larger = if slots < SMALL_SLOTS {
+                slots * 4
+            } else {
+                slots / 2 * 3
+            };
+            let larger = larger.max(least).max(SLOTS_MIN);
+            growth::grow(&mut self.slots, larger, |slot| slot.0);
+        }
+        self.len_max = self.slots.len() / 2;
     }
 
-    /// Counts `word` of hash `hash` `count` more times; no allocation for a word seen before.
-    pub(super) fn add(&mut self, word: &[u8], hash: u64, count: u64) {
+    /// Gives all words other hashes, which nobody could make words for.
+    fn reseed(&mut self) {
+        self.seed = LongSeed::random();
+        self.slots.fill(LongSlot::default());
+        let of = self.slots.count();
+        for (place, word, _) in self.entries.iter_with_places() {
+            let hash = self.seed.hash(word);
+            let mut at = first(hash, of);
+            while !self.slots[at].is_empty() {
+                at = next(at, of);
+            }
+            self.slots[at] = LongSlot::new(hash, place);
+        }
+    }
+
+    /// Counts `word` `count` more times; no allocation for a word seen before.
+    pub(super) fn add(&mut self, word: &[u8], count: u64) {
         self.make_room(1);
-        add(&mut self.slots, &mut self.entries, word, hash, count);
+        self.add_hashed(word, self.seed.hash(word), count);
     }
 
     /// Counts words of a tile once each.
-    pub(super) fn add_all(&mut self, bytes: &TileBytes, words: &[Place], seed: &Seed) {
+    pub(super) fn add_all(&mut self, bytes: &TileBytes, words: &[Place]) {
         for words in words.chunks(SOME) {
+            self.make_room(words.len());
             let mut hashes = [0; SOME];
             for (word, hash) in words.iter().zip(&mut hashes) {
-                *hash = seed.hash_long(word.of(bytes));
+                *hash = self.seed.hash(word.of(bytes));
             }
             self.add_some(&hashes[..words.len()], |at| words[at].of(bytes), |_| 1);
         }
     }
 
-    /// Counts at most [`SOME`] words, given by their index in `hashes`, the hash of each.
+    /// Counts at most [`SOME`] words, given by their index in `hashes`, the hash of each. There is room for them.
     ///
     /// Three times over all of them: their slots are asked for, then their entries, and only then compared.
     #[inline(always)]
@@ -135,8 +164,7 @@ impl LongTable {
         word: impl Fn(usize) -> &'a [u8],
         count: impl Fn(usize) -> u64,
     ) {
-        self.make_room(hashes.len());
-        let Self { slots, entries } = self;
+        let Self { slots, entries, .. } = self;
         let of = slots.count();
         for hash in hashes {
             prefetch(slots, first(*hash, of));
@@ -157,9 +185,32 @@ impl LongTable {
         for (index, (hash, entry)) in hashes.iter().zip(found).enumerate() {
             let (word, count) = (word(index), count(index));
             // None is at 0; a word that came twice was new before.
-            if entry == 0 || !entries.add(entry, word, count) {
-                add(slots, entries, word, *hash, count);
+            if entry == 0 || !self.entries.add(entry, word, count) {
+                self.add_hashed(word, *hash, count);
             }
+        }
+    }
+
+    /// Counts `word` of hash `hash` `count` more times. There is room for it.
+    #[inline(never)]
+    fn add_hashed(&mut self, word: &[u8], hash: u64, count: u64) {
+        let of = self.slots.count();
+        let mut at = first(hash, of);
+        let mut steps = 0;
+        loop {
+            let slot = &mut self.slots[at];
+            if slot.is_empty() {
+                *slot = LongSlot::new(hash, self.entries.push(word, count));
+                if steps > STEPS_MAX {
+                    self.len_max = 0;
+                }
+                return;
+            }
+            if slot.may_have(hash) && self.entries.add(slot.at(), word, count) {
+                return;
+            }
+            at = next(at, of);
+            steps += 1;
         }
     }
 
@@ -171,21 +222,23 @@ impl LongTable {
         (index, parts): (usize, u32),
         seed: &Seed,
     ) -> u64 {
-        let words = other
-            .iter()
-            .map(|(word, count)| (word, seed.hash_long(word), count));
-        let mut words = words.filter(|(_, hash, _)| fraction(*hash, parts) == index);
+        let mut words = other.iter();
         let mut sum = 0;
         loop {
+            self.make_room(SOME);
+            let is_same = self.seed.is(seed.long());
             let (mut hashes, mut some, mut count) = ([0; SOME], [(&[][..], 0); SOME], 0);
-            for ((word, hash, times), (its, there)) in words
-                .by_ref()
-                .take(SOME)
-                .zip(hashes.iter_mut().zip(&mut some))
-            {
-                (*its, *there) = (hash, (word, times));
-                sum += times;
-                count += 1;
+            for (word, times) in words.by_ref() {
+                let hash = self.seed.hash(word);
+                let of_parts = if is_same { hash } else { seed.hash_long(word) };
+                if fraction(of_parts, parts) == index {
+                    (hashes[count], some[count]) = (hash, (word, times));
+                    sum += times;
+                    count += 1;
+                    if count == SOME {
+                        break;
+                    }
+                }
             }
             self.add_some(&hashes[..count], |at| some[at].0, |at| some[at].1);
             if count < SOME {
@@ -194,11 +247,12 @@ impl LongTable {
         }
     }
 
-    /// How often `word` of hash `hash` was counted.
-    pub(super) fn count(&self, word: &[u8], hash: u64) -> u64 {
+    /// How often `word` was counted.
+    pub(super) fn count(&self, word: &[u8]) -> u64 {
         if self.len() == 0 {
             return 0;
         }
+        let hash = self.seed.hash(word);
         let of = self.slots.count();
         let mut at = first(hash, of);
         loop {
@@ -221,24 +275,6 @@ impl LongTable {
     /// Every word with its count, in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         self.entries.iter()
-    }
-}
-
-/// Counts `word` `count` more times. There is room for it.
-#[inline(never)]
-fn add(slots: &mut Slots<LongSlot>, entries: &mut Entries, word: &[u8], hash: u64, count: u64) {
-    let of = slots.count();
-    let mut at = first(hash, of);
-    loop {
-        let slot = &mut slots[at];
-        if slot.is_empty() {
-            *slot = LongSlot::new(hash, entries.push(word, count));
-            return;
-        }
-        if slot.may_have(hash) && entries.add(slot.at(), word, count) {
-            return;
-        }
-        at = next(at, of);
     }
 }
 
@@ -278,13 +314,13 @@ mod tests {
     #[test]
     fn words_of_a_tile_are_counted_as_a_map_does_whatever_is_there_already() {
         let seed = Seed::random();
-        let mut table = LongTable::new();
+        let mut table = LongTable::new(&seed);
         let mut expected = BTreeMap::new();
         let steps: u16 = if cfg!(miri) { 3 } else { 60 };
         for step in 0..steps {
             // Each word comes in several tiles, and again in its own.
             let (bytes, places, more) = tile(step * 20..step * 20 + 60);
-            table.add_all(&bytes, &places, &seed);
+            table.add_all(&bytes, &places);
             for (word, count) in more {
                 *expected.entry(word).or_insert(0) += count;
             }
@@ -295,36 +331,79 @@ mod tests {
 
     #[test]
     fn words_with_one_hash_are_told_apart_by_their_bytes() {
-        let (mut table, mut expected) = (LongTable::new(), BTreeMap::new());
+        let mut table = LongTable::new(&Seed::random());
+        let mut expected = BTreeMap::new();
         for number in 1..if cfg!(miri) { 100 } else { 3000_u64 } {
-            let word = format!("{:030}", number % 700).into_bytes();
-            table.add(&word, (number % 7) << 29, number);
+            let word = format!("{:030}", number % 70).into_bytes();
+            table.make_room(1);
+            table.add_hashed(&word, (number % 7) << 29, number);
             *expected.entry(word).or_insert(0) += number;
         }
         assert_eq!(sorted(&table), expected.into_iter().collect::<Vec<_>>());
     }
 
     #[test]
+    fn words_made_to_collide_get_other_hashes() {
+        let seed = Seed::random();
+        let mut table = LongTable::new(&seed);
+        table.seed = LongSeed::known();
+        // The first slot of each is one of the first, however many there are.
+        let (of, slots) = (1 << 16, if cfg!(miri) { 1 << 10 } else { 1 << 6 });
+        let crowds = |word: &[u8]| first(LongSeed::known().hash(word), of) < slots;
+        let words = (0_u64..).map(|number| format!("{number:030}").into_bytes());
+        let words: Vec<Vec<u8>> = words
+            .filter(|word| crowds(word))
+            .take(if cfg!(miri) { 100 } else { 400 })
+            .collect();
+        for word in words.iter().chain(&words) {
+            table.add(word, 1);
+        }
+        assert!(!table.seed.is(&LongSeed::known()), "it has another seed");
+        let of = table.slots.count();
+        let crowded = words
+            .iter()
+            .filter(|word| first(table.seed.hash(word), of) < of as usize / 8);
+        assert!(crowded.count() < words.len() / 2);
+        let expected: BTreeMap<Vec<u8>, u64> = words.iter().map(|word| (word.clone(), 2)).collect();
+        assert_eq!(sorted(&table), expected.into_iter().collect::<Vec<_>>());
+        assert!(words.iter().all(|word| table.count(word) == 2));
+        // Beside one that has the seed of all, whole and in parts.
+        let mut other = LongTable::new(&seed);
+        words.iter().for_each(|word| other.add(word, 3));
+        let mut parts = 0;
+        for index in 0..3 {
+            let mut part = LongTable::new(&seed);
+            for table in [&table, &other] {
+                part.absorb_part(table, (index, 3), &seed);
+            }
+            assert!(part.iter().all(|(_, count)| count == 5));
+            parts += part.len();
+        }
+        assert_eq!(parts, words.len());
+        table.absorb_part(&other, (0, 1), &seed);
+        assert!(words.iter().all(|word| table.count(word) == 5));
+    }
+
+    #[test]
     fn parts_of_tables_are_all_of_them() {
         let seed = Seed::random();
-        let hash = |word: &[u8]| seed.hash_long(word);
-        let (mut first, mut second) = (LongTable::new(), LongTable::new());
+        let (mut first, mut second) = (LongTable::new(&seed), LongTable::new(&seed));
         for number in 0..if cfg!(miri) { 40 } else { 4000 } {
             let word = format!("{number:040}").into_bytes();
             if number % 3 != 0 {
-                first.add(&word, hash(&word), 2);
+                first.add(&word, 2);
             }
             if number % 2 != 0 {
-                second.add(&word, hash(&word), 3);
+                second.add(&word, 3);
             }
         }
-        let mut whole = LongTable::new();
+        let mut whole = LongTable::new(&seed);
         for table in [&first, &second] {
             whole.absorb_part(table, (0, 1), &seed);
         }
         let mut parts = Vec::new();
         for index in 0..3 {
-            let mut part = LongTable::new();
+            let mut part = LongTable::new(&seed);
             let mut sum = 0;
             for table in [&first, &second] {
                 sum += part.absorb_part(table, (index, 3), &seed);

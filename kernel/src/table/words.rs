@@ -38,10 +38,10 @@ impl Table {
     /// An empty table.
     pub(crate) fn new(seed: Seed) -> Self {
         Self {
+            long: LongTable::new(&seed),
             seed,
             narrow: Counted::new(),
             wide: Counted::new(),
-            long: LongTable::new(),
             words: 0,
             reseeded: false,
             scatter: None,
@@ -66,7 +66,7 @@ impl Table {
         } else if let Some(key) = Key::of(word, seed) {
             self.wide.add_one(&key, seed, scatter);
         } else {
-            self.long.add(word, seed.hash_long(word), 1);
+            self.long.add(word, 1);
         }
         self.reseed_if_flooded();
     }
@@ -81,7 +81,7 @@ impl Table {
         } else if let Some(key) = Key::of(word, seed) {
             self.wide.table.add(&key, count, seed);
         } else {
-            self.long.add(word, seed.hash_long(word), count);
+            self.long.add(word, count);
         }
         self.reseed_if_flooded();
     }
@@ -144,7 +144,7 @@ impl Table {
     #[inline(never)]
     pub(crate) fn add_longs(&mut self, bytes: &TileBytes, words: &[Place]) {
         self.words += words.len() as u64;
-        self.long.add_all(bytes, words, &self.seed);
+        self.long.add_all(bytes, words);
     }
 
     #[inline(always)]
@@ -233,7 +233,7 @@ impl Table {
         } else if let Some(key) = Key::of(word, seed) {
             self.wide.table.count(&key)
         } else {
-            self.long.count(word, seed.hash_long(word))
+            self.long.count(word)
         }
     }
 
