@@ -2,6 +2,7 @@
 //!
 //! What happens with files that failed, and how tables become an answer, is decided by its callers.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,7 +13,7 @@ use rayon::ThreadPool;
 
 use crate::count::{CountOptions, count_text};
 use crate::error::{CountError, InputError, InputFailure};
-use crate::input::{InputFile, InputKind, Opened, Reach, lock_stream, read_small};
+use crate::input::{InputFile, InputKind, Opened, Reach, Small, lock_stream, read_small};
 use crate::table::{Seed, Table};
 
 /// 1 MiB: what one worker counts at a time; large enough that handing out costs nothing, small enough that the last
@@ -175,12 +176,14 @@ impl<'a> Pass<'a> {
             if index == self.files.len() {
                 return table;
             }
-            if self.units[index + 1] - self.units[index] == 1
-                && self.count_small(index, &mut table, &mut buffer)
-            {
-                continue;
+            let mut open = None;
+            if self.units[index + 1] - self.units[index] == 1 {
+                match self.count_small(index, &mut table, &mut buffer) {
+                    Ok(()) => continue,
+                    Err(opened) => open = opened,
+                }
             }
-            if let Some(opened) = self.open(index) {
+            if let Some(opened) = self.open(index, open) {
                 let chunk = unit - self.units[index];
                 let counted = catch_unwind(AssertUnwindSafe(|| {
                     self.count_unit(index, &opened, chunk, &mut table, &mut buffer)
@@ -202,21 +205,29 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Counts a small file, as no other worker does; false where it is none, or not as it was found.
+    /// Counts a small file, as no other worker does.
     ///
     /// It is opened, read once and closed: with more calls of the system small files would take twice as long.
-    fn count_small(&self, index: usize, table: &mut Table, buffer: &mut Vec<u8>) -> bool {
+    ///
+    /// # Errors
+    /// It is none, or not as it was found: the file, if it was opened.
+    fn count_small(
+        &self,
+        index: usize,
+        table: &mut Table,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Option<File>> {
         let (file, options) = (self.files[index], self.options);
         match read_small(file, options.io, options.slice, buffer) {
-            Ok(Some(text)) => {
+            Ok(Small::Text(text)) => {
                 count_text(text, options.settings, table);
                 self.bytes.fetch_add(file.bytes, Ordering::Relaxed);
                 (self.progress)(file.bytes);
             }
-            Ok(None) => return false,
+            Ok(Small::Other(opened)) => return Err(opened),
             Err(error) => *self.access(index) = Access::Failed(error),
         }
-        true
+        Ok(())
     }
 
     fn access(&self, index: usize) -> MutexGuard<'_, Access> {
@@ -226,14 +237,15 @@ impl<'a> Pass<'a> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The open file, opened now if no worker did before; `None` when it failed.
-    fn open(&self, index: usize) -> Option<Arc<Opened>> {
+    /// The open file, opened now if no worker did before, and it is not `open` already; `None` when it failed.
+    fn open(&self, index: usize, open: Option<File>) -> Option<Arc<Opened>> {
         let mut access = self.access(index);
         if matches!(*access, Access::Closed) {
-            *access = match Opened::open(self.files[index], self.options.io, self.options.slice) {
-                Ok(opened) => Access::Open(Arc::new(opened)),
-                Err(error) => Access::Failed(error),
-            };
+            *access =
+                match Opened::open(self.files[index], open, self.options.io, self.options.slice) {
+                    Ok(opened) => Access::Open(Arc::new(opened)),
+                    Err(error) => Access::Failed(error),
+                };
         }
         match &*access {
             Access::Open(opened) => Some(Arc::clone(opened)),

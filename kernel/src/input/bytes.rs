@@ -83,15 +83,23 @@ enum Source {
 }
 
 impl Opened {
-    /// Opens `file` and judges its first bytes, unless it is a later slice of a file.
+    /// Opens `file`, unless it is `open` already, and judges its first bytes, unless it is a later slice of a file.
     ///
     /// # Errors
     /// [`InputError`]: it cannot be opened, or is not text in UTF-8 or a superset of ASCII.
-    pub(crate) fn open(file: &InputFile, io: IoMode, slice: bool) -> Result<Self, InputError> {
+    pub(crate) fn open(
+        file: &InputFile,
+        open: Option<File>,
+        io: IoMode,
+        slice: bool,
+    ) -> Result<Self, InputError> {
         if file.kind == InputKind::Stdin {
             return Ok(Self::stream(Source::Stdin(io::stdin()), slice));
         }
-        let opened = File::open(&file.path).map_err(InputError::Read)?;
+        let opened = match open {
+            Some(opened) => opened,
+            None => File::open(&file.path).map_err(InputError::Read)?,
+        };
         let metadata = opened.metadata().map_err(InputError::Read)?;
         if metadata.is_dir() {
             let error = io::Error::from(io::ErrorKind::IsADirectory);
@@ -281,8 +289,16 @@ impl Opened {
     }
 }
 
-/// The text of a small regular file, read at once, if it still has as many bytes as when it was found; none if it has not, or is no such
-/// file, or cannot be read: [`Opened`] then tells what is the matter.
+/// What [`read_small`] finds.
+#[derive(Debug)]
+pub(crate) enum Small<'a> {
+    /// The text of a small file.
+    Text(&'a [u8]),
+    /// Anything else, for [`Opened`]; the file if it was opened. What comes through a pipe comes once.
+    Other(Option<File>),
+}
+
+/// Reads a small regular file at once, if it still has as many bytes as when it was found.
 ///
 /// - `buffer`: any bytes; it holds the text.
 /// - `slice`: whether this is a later slice of a file.
@@ -294,20 +310,21 @@ pub(crate) fn read_small<'a>(
     io: IoMode,
     slice: bool,
     buffer: &'a mut Vec<u8>,
-) -> Result<Option<&'a [u8]>, InputError> {
+) -> Result<Small<'a>, InputError> {
     if file.kind != InputKind::Regular || file.bytes >= MAP_BYTES_MIN || io == IoMode::Mmap {
-        return Ok(None);
+        return Ok(Small::Other(None));
     }
+    let Ok(opened) = File::open(&file.path) else {
+        return Ok(Small::Other(None));
+    };
     let bytes = to_index(file.bytes);
     // One more: what ends before it ends where it was found to.
     let wanted = bytes + 1;
     if buffer.len() < wanted {
         buffer.resize(wanted, 0);
     }
-    let opened = File::open(&file.path);
-    let read = opened.and_then(|opened| opened.read_at(&mut buffer[..wanted], 0));
-    if read.ok() != Some(bytes) {
-        return Ok(None);
+    if opened.read_at(&mut buffer[..wanted], 0).ok() != Some(bytes) {
+        return Ok(Small::Other(Some(opened)));
     }
     let text = &buffer[..bytes];
     let skip = if slice {
@@ -315,7 +332,7 @@ pub(crate) fn read_small<'a>(
     } else {
         check_start(&text[..bytes.min(START_BYTES)])?
     };
-    Ok(Some(&text[skip..]))
+    Ok(Small::Text(&text[skip..]))
 }
 
 /// Extends `buffer`, which holds the bytes of `file` from `offset` on, to `wanted` bytes.

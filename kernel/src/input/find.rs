@@ -180,7 +180,7 @@ fn look_at(files: Vec<PathBuf>, threads: usize, found: &mut Found) {
     for (path, metadata) in files.into_iter().zip(looks) {
         match metadata {
             Ok(metadata) if metadata.is_file() => found.files.push(input_file(path, &metadata)),
-            // What has become something else meanwhile is not below the directory any more.
+            // It was one a moment ago: what it held is not counted, and that is told.
             Ok(_) => {
                 let error = io::Error::other("it is no regular file any more");
                 found.failures.push(InputFailure::read(&path, error));
@@ -224,6 +224,22 @@ mod tests {
         let named = find_inputs(&[path.join("link"), path.join("B"), path.join("B")], 2).unwrap();
         assert_eq!(names(&named, path), ["link", "B", "B"]);
         assert!(named.files.iter().all(|file| file.bytes == 4));
+    }
+
+    #[test]
+    fn files_that_went_or_changed_while_they_were_found_are_told() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = ["directory", "file", "gone"].map(|name| root.path().join(name));
+        fs::create_dir(&paths[0]).unwrap();
+        fs::write(&paths[1], "text").unwrap();
+        for threads in [1, 2] {
+            let mut found = Found::default();
+            look_at(paths.to_vec(), threads, &mut found);
+            assert_eq!(names(&found, root.path()), ["file"]);
+            let failed: Vec<&PathBuf> =
+                found.failures.iter().map(|failure| &failure.path).collect();
+            assert_eq!(failed, [&paths[0], &paths[2]]);
+        }
     }
 
     #[test]

@@ -8,6 +8,6 @@ mod map;
 mod start;
 
 pub use bytes::IoMode;
-pub(crate) use bytes::{Opened, Reach, lock_stream, read_small};
+pub(crate) use bytes::{Opened, Reach, Small, lock_stream, read_small};
 pub use find::{Found, InputFile, InputKind, find_inputs};
 pub use start::{START_BYTES, check_start};

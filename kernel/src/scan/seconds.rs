@@ -27,7 +27,7 @@ impl Seconds {
             let (first, last) = none[at];
             let mut place = (first - LEAD_MIN) as usize;
             while place <= (last - LEAD_MIN) as usize {
-                seconds.counts[place] = 0;
+                (seconds.firsts[place], seconds.counts[place]) = (LEAD_MIN, 0);
                 place += 1;
             }
             at += 1;

@@ -60,6 +60,12 @@ impl Seed {
         Self { short, ..self }
     }
 
+    /// This seed with long words by `long`.
+    #[cfg(test)]
+    pub(super) fn with_long(self, long: LongSeed) -> Self {
+        Self { long, ..self }
+    }
+
     /// This seed by products, but all words of 16 bytes that end in `high` have the hash 0.
     #[cfg(test)]
     pub(crate) fn losing(self, high: [u8; 8]) -> Self {

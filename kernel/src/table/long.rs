@@ -342,19 +342,20 @@ mod tests {
         assert_eq!(sorted(&table), expected.into_iter().collect::<Vec<_>>());
     }
 
+    /// Words whose first slot by the known seed is one of the first, however many there are.
+    fn crowding(count: usize) -> Vec<Vec<u8>> {
+        let (of, slots) = (1 << 16, if cfg!(miri) { 1 << 10 } else { 1 << 6 });
+        let crowds = |word: &[u8]| first(LongSeed::known().hash(word), of) < slots;
+        let words = (0_u64..).map(|number| format!("{number:030}").into_bytes());
+        words.filter(|word| crowds(word)).take(count).collect()
+    }
+
     #[test]
     fn words_made_to_collide_get_other_hashes() {
         let seed = Seed::random();
         let mut table = LongTable::new(&seed);
         table.seed = LongSeed::known();
-        // The first slot of each is one of the first, however many there are.
-        let (of, slots) = (1 << 16, if cfg!(miri) { 1 << 10 } else { 1 << 6 });
-        let crowds = |word: &[u8]| first(LongSeed::known().hash(word), of) < slots;
-        let words = (0_u64..).map(|number| format!("{number:030}").into_bytes());
-        let words: Vec<Vec<u8>> = words
-            .filter(|word| crowds(word))
-            .take(if cfg!(miri) { 100 } else { 400 })
-            .collect();
+        let words = crowding(if cfg!(miri) { 100 } else { 400 });
         for word in words.iter().chain(&words) {
             table.add(word, 1);
         }
@@ -382,6 +383,59 @@ mod tests {
         assert_eq!(parts, words.len());
         table.absorb_part(&other, (0, 1), &seed);
         assert!(words.iter().all(|word| table.count(word) == 5));
+    }
+
+    #[test]
+    fn words_of_tiles_that_collide_are_counted_once_each() {
+        let seed = Seed::random().with_long(LongSeed::known());
+        let mut table = LongTable::new(&seed);
+        let words = crowding(if cfg!(miri) { 100 } else { 400 });
+        for round in 0..3 {
+            for words in words.chunks(100) {
+                let (mut bytes, mut places) = (Vec::new(), Vec::new());
+                for word in words {
+                    let start = u16::try_from(bytes.len()).unwrap();
+                    bytes.extend_from_slice(word);
+                    places.push(Place::new([start, u16::try_from(bytes.len()).unwrap()]));
+                }
+                bytes.resize(size_of::<TileBytes>(), 0);
+                let bytes: Box<TileBytes> = bytes.try_into().unwrap();
+                table.add_all(&bytes, &places);
+            }
+            assert!(words.iter().all(|word| table.count(word) == round + 1));
+        }
+        assert!(!table.seed.is(&LongSeed::known()));
+        assert_eq!(table.len(), words.len());
+    }
+
+    #[test]
+    fn parts_of_tables_with_other_hashes_share_no_word() {
+        let seed = Seed::random().with_long(LongSeed::known());
+        let words = crowding(if cfg!(miri) { 300 } else { 1200 });
+        let mut tables = [1, 2, 3].map(|_| LongTable::new(&seed));
+        for (index, word) in words.iter().enumerate() {
+            tables[index % 2].add(word, 1);
+            tables[2].add(word, 3);
+        }
+        let mut all = Vec::new();
+        let mut reseeded = 0;
+        for index in 0..3 {
+            let mut part = LongTable::new(&seed);
+            for table in &tables {
+                part.absorb_part(table, (index, 3), &seed);
+            }
+            reseeded += usize::from(!part.seed.is(&LongSeed::known()));
+            assert!(
+                part.iter()
+                    .all(|(word, count)| count == 4 && part.count(word) == 4)
+            );
+            all.extend(sorted(&part));
+        }
+        assert_eq!(reseeded, 3);
+        all.sort_unstable();
+        assert_eq!(all.len(), words.len());
+        all.dedup();
+        assert_eq!(all.len(), words.len());
     }
 
     #[test]

@@ -175,6 +175,12 @@ impl Scatter {
         self.bytes += write(words, count, &mut self.open[part], &mut self.chunks, full);
     }
 
+    /// How many bytes all records have.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether there are so many records that words that came again should be added up.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Memory for slots: zeroed, in huge pages once it is large, extended where it is.
+//! Memory for slots: zeroed, in huge pages once it is large and where they are worth it, extended where it is.
 //!
 //! It knows nothing of what a slot holds but that zeros are an empty one.
 #![expect(unsafe_code, reason = "slots in memory that the system maps")]
@@ -69,8 +69,11 @@ pub(super) struct Slots<T> {
 }
 
 enum Memory {
-    Heap { _lines: Vec<Line> },
-    Mapped(memmap2::MmapMut),
+    Heap {
+        _lines: Vec<Line>,
+    },
+    /// There is never a reference to all of it: `first` points into it.
+    Mapped(memmap2::MmapRaw),
 }
 
 // SAFETY: the slots are integers that only `self` points to.
@@ -104,11 +107,12 @@ impl<T: Plain> Slots<T> {
     /// `count` slots with room for `bytes` of them, at the start of a huge page; none when the system refuses.
     fn map(bytes: usize, count: usize) -> Option<Self> {
         // Room to begin where a huge page does; what is left over is never touched.
-        let mut mapped = memmap2::MmapOptions::new()
+        let mapped = memmap2::MmapOptions::new()
             .len(bytes + HUGE_PAGE_BYTES)
             .no_reserve_swap()
             .map_anon()
             .ok()?;
+        let mapped = memmap2::MmapRaw::from(mapped);
         let address = mapped.as_ptr().addr();
         let start = address.next_multiple_of(HUGE_PAGE_BYTES) - address;
         #[cfg(target_os = "linux")]
@@ -116,9 +120,9 @@ impl<T: Plain> Slots<T> {
             // Small pages do as well, only slower.
             drop(mapped.advise_range(memmap2::Advice::HugePage, start, bytes));
         }
-        let first = NonNull::from(&mut mapped[start..start + bytes]).cast();
+        let first = NonNull::new(mapped.as_mut_ptr().wrapping_add(start))?;
         Some(Self {
-            first,
+            first: first.cast(),
             count: checked(count),
             room: bytes / size_of::<T>(),
             memory: Memory::Mapped(mapped),

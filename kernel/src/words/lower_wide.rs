@@ -127,7 +127,8 @@ fn cased_bytes<M: Means>(means: M, window: &[u8; WINDOW]) -> u64 {
     }
     let [plain, firsts] = means.with_seconds(window, leads, [&PLAIN, &CASED]);
     let mut cased = firsts | firsts << 1;
-    let mut one_by_one = leads & !(plain | firsts);
+    let continued = means.mask(means.between(block, ANY.0, ANY.1)) >> 1;
+    let mut one_by_one = leads & continued & !(plain | firsts);
     while one_by_one != 0 {
         let at = one_by_one.trailing_zeros() as usize;
         let (property, length) = decode(window, at);
