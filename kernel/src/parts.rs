@@ -2,13 +2,12 @@
 //!
 //! How words are written down is in `table`.
 
-use std::slice::ChunkByMut;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::table::{Counter, Records, Seed, Sum, Table};
+use crate::table::{Counter, Records, Seed, Sum, Table, by_part};
 
 /// Different words with their counts.
 #[derive(Debug, Default)]
@@ -30,8 +29,7 @@ impl Parts {
             Some(pool) => pool.install(|| tables.par_iter_mut().flat_map_iter(take).collect()),
             None => tables.iter_mut().flat_map(take).collect(),
         };
-        records.sort_by_key(|(part, _)| *part);
-        let parts = Mutex::new(records.chunk_by_mut(|(one, _), (other, _)| one == other));
+        let parts = Mutex::new(by_part(&mut records));
         let done = match pool {
             Some(pool) => pool.broadcast(|_| sum(&parts, &seed)),
             None => vec![sum(&parts, &seed)],
@@ -61,10 +59,10 @@ impl Parts {
 }
 
 /// Takes one of `parts` after the other and counts it, until none is left; how many words they have, and their records.
-fn sum<P>(parts: &Mutex<ChunkByMut<'_, (usize, Records), P>>, seed: &Seed) -> (usize, Vec<Records>)
-where
-    P: FnMut(&(usize, Records), &(usize, Records)) -> bool,
-{
+fn sum<'a>(
+    parts: &Mutex<impl Iterator<Item = &'a mut [(usize, Records)]>>,
+    seed: &Seed,
+) -> (usize, Vec<Records>) {
     let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
     let (mut sum, mut counter) = (Sum::default(), Counter::new(seed));
     while let Some(part) = next() {

@@ -182,7 +182,9 @@ fn look_at(files: Vec<PathBuf>, threads: usize, found: &mut Found) {
             Ok(metadata) if metadata.is_file() => found.files.push(input_file(path, &metadata)),
             // It was one a moment ago: what it held is not counted, and that is told.
             Ok(_) => {
-                let error = io::Error::other("it is no regular file any more");
+                let error = io::Error::other(
+                    "it was a regular file a moment ago and is none any more; count again when nothing is moved",
+                );
                 found.failures.push(InputFailure::read(&path, error));
             }
             Err(error) => found.failures.push(InputFailure::read(&path, error)),

@@ -80,12 +80,6 @@ impl Seed {
         self.short
     }
 
-    /// The hash of a longer word.
-    #[inline]
-    pub(crate) fn hash_long(&self, word: &[u8]) -> u64 {
-        self.long.hash(word)
-    }
-
     /// The secret of longer words.
     pub(super) fn long(&self) -> &LongSeed {
         &self.long

@@ -230,7 +230,11 @@ impl LongTable {
             let (mut hashes, mut some, mut count) = ([0; SOME], [(&[][..], 0); SOME], 0);
             for (word, times) in words.by_ref() {
                 let hash = self.seed.hash(word);
-                let of_parts = if is_same { hash } else { seed.hash_long(word) };
+                let of_parts = if is_same {
+                    hash
+                } else {
+                    seed.long().hash(word)
+                };
                 if fraction(of_parts, parts) == index {
                     (hashes[count], some[count]) = (hash, (word, times));
                     sum += times;

@@ -21,6 +21,6 @@ mod words;
 pub(crate) use hash::{Seed, fraction};
 pub(crate) use key::Key;
 pub(crate) use records::Records;
-pub(crate) use scatter::{Counter, Sum};
+pub(crate) use scatter::{Counter, Sum, by_part};
 pub(crate) use short::Waiting;
 pub(crate) use words::Table;

@@ -49,14 +49,19 @@ impl Counter {
         }
     }
 
-    /// Counts `records`, whose chunk goes to `chunks`: what was read is written over.
-    fn count(&mut self, records: Records, chunks: &mut Chunks) {
-        records.count_into(&mut self.table, &self.seed);
-        if self.table.is_flooded() {
-            // Words made to collide by this seed are few: the next one is secret too.
-            self.reseed();
+    /// Counts all records of a part, which are taken; how many different words it has. Their chunks go to `chunks`: what was read is
+    /// written over.
+    fn count(&mut self, part: &mut [(usize, Records)], chunks: &mut Chunks) -> usize {
+        for (_, records) in part {
+            let records = std::mem::take(records);
+            records.count_into(&mut self.table, &self.seed);
+            if self.table.is_flooded() {
+                // Words made to collide by this seed are few: the next one is secret too.
+                self.reseed();
+            }
+            chunks.keep(records.into_chunk());
         }
-        chunks.keep(records.into_chunk());
+        self.table.len()
     }
 
     #[cold]
@@ -83,10 +88,7 @@ pub(crate) struct Sum {
 impl Sum {
     /// Adds the words of a part, each once, from all its records, which are taken.
     pub(crate) fn add(&mut self, part: &mut [(usize, Records)], counter: &mut Counter) {
-        for (_, records) in part {
-            counter.count(std::mem::take(records), &mut self.chunks);
-        }
-        self.distinct += counter.table.len();
+        self.distinct += counter.count(part, &mut self.chunks);
         counter.table.take_all(|words, count| {
             let full = |records| self.full.push(records);
             write(words, count, &mut self.open, &mut self.chunks, full);
@@ -198,12 +200,9 @@ impl Scatter {
         let mut counter = Counter::new(&self.seed);
         let mut distinct = 0;
         let mut records = self.take_records();
-        for of_part in records.chunk_by_mut(|(one, _), (other, _)| one == other) {
+        for of_part in by_part(&mut records) {
             let part = of_part.first().map_or(0, |(part, _)| *part);
-            for (_, records) in of_part {
-                counter.count(std::mem::take(records), &mut self.chunks);
-            }
-            distinct += counter.table.len();
+            distinct += counter.count(of_part, &mut self.chunks);
             counter
                 .table
                 .take_all(|words, count| self.push(part, words, count));
@@ -216,12 +215,11 @@ impl Scatter {
         distinct
     }
 
-    /// All records, each with the part it is of, in the order of parts; none are left.
+    /// All records, each with the part it is of, in no order; none are left.
     pub(crate) fn take_records(&mut self) -> Vec<(usize, Records)> {
         let mut records = std::mem::take(&mut self.full);
         let open = self.open.iter_mut().map(std::mem::take);
         records.extend(open.enumerate());
-        records.sort_by_key(|(part, _)| *part);
         records
     }
 
@@ -230,6 +228,14 @@ impl Scatter {
         let full = self.full.iter().map(|(_, records)| records);
         full.chain(&self.open).flat_map(Records::iter)
     }
+}
+
+/// The records of each part together, part by part.
+pub(crate) fn by_part(
+    records: &mut [(usize, Records)],
+) -> impl Iterator<Item = &mut [(usize, Records)]> + Send {
+    records.sort_by_key(|(part, _)| *part);
+    records.chunk_by_mut(|(one, _), (other, _)| one == other)
 }
 
 /// The part of a hash.
@@ -285,10 +291,12 @@ mod tests {
         let mut sum = Sum::default();
         let mut counter = Counter::new(&seed);
         let mut records = scatter.take_records();
-        assert!(records.is_sorted_by_key(|(part, _)| *part));
-        for part in records.chunk_by_mut(|(one, _), (other, _)| one == other) {
+        let mut parts = 0;
+        for part in by_part(&mut records) {
             sum.add(part, &mut counter);
+            parts += 1;
         }
+        assert_eq!(parts, PARTS, "the records of each are together");
         let (distinct, records) = sum.finish();
         assert_eq!(distinct, expected.len());
         let found = counted(records.iter().flat_map(Records::iter));

@@ -469,6 +469,26 @@ mod tests {
     }
 
     #[test]
+    fn used_slots_are_those_with_a_count_from_either_end() {
+        for length in [0, 1, 2, 63, 64] {
+            for pattern in [
+                0,
+                1,
+                1 << 63,
+                0x8000_0000_0000_0001,
+                0x0F0F_1248_8421_AAAA,
+                !0_u64,
+            ] {
+                let slot = |at: u64| Slot::new(&[at], pattern >> at & 1);
+                let slots: Vec<Slot<1>> = (0..length).map(slot).collect();
+                let expected = (0..slots.len()).filter(|at| slots[*at].count != 0);
+                assert!(used(&slots).eq(expected.clone()), "{pattern:x}");
+                assert!(used(&slots).rev().eq(expected.rev()), "{pattern:x}");
+            }
+        }
+    }
+
+    #[test]
     fn slots_for_words_hold_them() {
         for len in (0..500_000).step_by(7) {
             assert!(len_max(slots_for(len)) >= len, "{len}");
